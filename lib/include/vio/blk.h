@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * VirtIO block devices (VirtIO 1.2, 5.2).
+ *
+ * Open:
+ *
+ *   struct vio_transport *t;
+ *   struct vio_blk *blk;
+ *   viot_open(&t, &address, NULL, &err);          <vio-transport/open.h>
+ *   vio_blk_open(&blk, t, NULL, &err);
+ *
+ * The simple way, one request at a time; any memory will do:
+ *
+ *   vio_blk_read(blk, 0, buffer, 4096);           sectors are always 512 bytes
+ *   vio_blk_flush(blk);
+ *
+ * The fast way: many requests, submitted in batches, reaped in batches, on the
+ * thread that owns the queue. A request belongs to the caller, who keeps it and
+ * its buffers untouched until it is reaped:
+ *
+ *   struct vio_blk_queue *q = vio_blk_queue(blk, 0);
+ *   struct vio_blk_request r = {.op = VIO_BLK_READ, .start_sector = 8,
+ *                               .iov = &iov, .iov_count = 1};
+ *   vio_blk_submit(q, &r);                        0, or it was not accepted
+ *   vio_blk_kick(q);                              once per batch
+ *   n = vio_blk_reap(q, done, 32);                done[i]->result
+ *
+ * Contract: submit returns 0 and the request comes back from reap exactly once,
+ * with its result; or it returns a negative errno and the request stays with
+ * the caller. A request with a buffer outside the device's DMA memory is copied
+ * through a bounce buffer; with vio_blk_alloc() nothing is copied.
+ *
+ * Requests larger than the device takes are split. Several requests in flight
+ * may finish in any order; a flush covers the writes reaped before it was
+ * submitted.
+ *
+ * Every request has a deadline. When the device misses one, breaks the
+ * specification, or asks for a reset, it is reset and every request in flight
+ * is reaped with an error; see vio_blk_health().
+ *
+ * Close: vio_blk_close(blk), then vio_transport_close(t).
+ */
+#ifndef VIO_BLK_H
+#define VIO_BLK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <vio/error.h>
+#include <vio/export.h>
+#include <vio/transport.h>
+
+#define VIO_BLK_SECTOR_SIZE 512u
+#define VIO_BLK_ID_SIZE     20 /* VIRTIO_BLK_ID_BYTES; not terminated on the wire */
+
+struct vio_blk;
+struct vio_blk_queue;
+
+/* Zero or NULL means the default everywhere. */
+struct vio_blk_options {
+	uint16_t queue_size; /* entries, a power of two, 2..32768; default 256 */
+	uint32_t timeout_ms; /* deadline of a request, 100..3600000; default 30000 */
+	size_t bounce_size;  /* bytes for copies, 64 KiB..64 MiB; default 1 MiB */
+	bool read_only;      /* refuse writes even if the device would take them */
+};
+
+/* Limits of a command on ranges; all 0 where the device lacks the command. */
+struct vio_blk_range_limits {
+	uint32_t sectors_max;       /* of 512 bytes, per segment */
+	uint32_t segments_max;      /* per request */
+	uint32_t alignment_sectors; /* of 512 bytes */
+};
+
+/* What the device is; decoded, checked, in native byte order (5.2.4). */
+struct vio_blk_info {
+	uint64_t capacity_sectors;    /* of 512 bytes */
+	uint64_t features;            /* accepted bits */
+	uint32_t block_size;          /* bytes: 512..65536, the unit of every request */
+	uint32_t physical_block_size; /* bytes, >= block_size */
+	uint32_t alignment_offset;    /* bytes to the first physically aligned block */
+	uint32_t io_min;              /* bytes, 0 = not said */
+	uint32_t io_optimal;          /* bytes, 0 = not said */
+	uint32_t segment_max_size;    /* bytes, never 0; UINT32_MAX = no limit */
+	uint32_t segments_max;        /* per request, >= 1 */
+	uint16_t queue_size;          /* entries in use */
+	uint16_t queues_offered;      /* >= 1 */
+	uint16_t cylinders;           /* legacy geometry; all three 0 = not said */
+	uint8_t heads, sectors_per_track;
+	struct vio_blk_range_limits discard, write_zeroes, secure_erase;
+	bool write_zeroes_may_unmap;
+	bool read_only;          /* by the device, or by vio_blk_options */
+	bool can_flush;          /* VIRTIO_BLK_F_FLUSH: a volatile write cache may exist */
+	bool writeback;          /* the cache is on: written data is safe after a flush */
+	bool queue_size_clamped; /* the device takes less than was asked for */
+};
+
+enum vio_blk_op {
+	VIO_BLK_READ,
+	VIO_BLK_WRITE,
+	VIO_BLK_FLUSH,  /* no buffer; -ENOTSUP without can_flush: there is nothing to flush */
+	VIO_BLK_GET_ID, /* one buffer of VIO_BLK_ID_SIZE bytes */
+};
+
+struct vio_blk_request {
+	/* set by the caller before submit, untouched by the library */
+	enum vio_blk_op op;
+	unsigned iov_count;
+	uint64_t start_sector;   /* multiple of block_size / 512 */
+	const struct iovec *iov; /* total: a multiple of block_size, at most 1 GiB */
+	void *user_data;
+
+	/* set by the library, valid once reaped: 0 or a negative errno (error.h) */
+	int result;
+
+	/* of the library, from submit to reap */
+	unsigned parts_in_flight;
+	uint64_t bytes_total, bytes_started;
+	struct vio_blk_request *next;
+};
+
+/* Whether the device can be trusted with more requests. */
+enum vio_blk_health {
+	VIO_BLK_GOOD,
+	VIO_BLK_FAILED, /* it was reset; vio_blk_restart() may bring it back */
+	VIO_BLK_LOST,   /* it did not confirm its reset: its memory is in quarantine */
+};
+
+/**
+ * vio_blk_open - bring up the block device behind @t, with one queue
+ * @t: not owned; must stay open until vio_blk_close()
+ * @options: NULL for the defaults
+ *
+ * Returns 0, or a negative errno with a sentence: -ENODEV (not a block device),
+ * -EPROTO (its configuration is impossible), -ENOTSUP, -ENOMEM, -ETIMEDOUT.
+ * Blocks, bounded.
+ */
+VIO_EXPORT int vio_blk_open(struct vio_blk **blk, struct vio_transport *t,
+			    const struct vio_blk_options *options, struct vio_error *err);
+
+/**
+ * vio_blk_close - reset the device and free; NULL is allowed
+ *
+ * Requests still in flight are dropped: reap them first. Does not flush.
+ */
+VIO_EXPORT void vio_blk_close(struct vio_blk *blk);
+
+/* Valid until close; changes only inside vio_blk_check() and vio_blk_restart(). */
+VIO_EXPORT const struct vio_blk_info *vio_blk_info(const struct vio_blk *blk);
+
+/* Queue @index, < 1 in this version, or NULL. */
+VIO_EXPORT struct vio_blk_queue *vio_blk_queue(struct vio_blk *blk, unsigned index);
+
+/**
+ * vio_blk_alloc - buffer memory that is never copied
+ * @size: up to what is left of the transport's DMA memory
+ *
+ * Aligned to 4096 bytes, zeroed; NULL when there is not enough. Any thread.
+ */
+VIO_EXPORT void *vio_blk_alloc(struct vio_blk *blk, size_t size);
+
+/* Not while a request uses it. @buffer NULL is allowed. */
+VIO_EXPORT void vio_blk_free(struct vio_blk *blk, void *buffer, size_t size);
+
+/**
+ * vio_blk_submit - accept a request; the device sees it after the next kick
+ *
+ * Returns 0; -EAGAIN when the queue is full (reap, then try again); -EINVAL for
+ * a start or a length that is not a multiple of block_size or an op that does
+ * not fit; -ENOSPC beyond the end; -EROFS; -EIO while the device is not GOOD.
+ * Does not block, does not allocate, calls nothing back.
+ */
+VIO_EXPORT int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request);
+
+/* Publish everything submitted; one notification at most. */
+VIO_EXPORT void vio_blk_kick(struct vio_blk_queue *queue);
+
+/**
+ * vio_blk_reap - requests that are finished, at most @max
+ *
+ * Returns how many. Never an error: what failed comes back as a result. Resets
+ * the device (bounded, rarely) when it broke the specification.
+ */
+VIO_EXPORT unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done,
+				 unsigned max);
+
+/* Requests accepted and not reaped. */
+VIO_EXPORT unsigned vio_blk_in_flight(const struct vio_blk_queue *queue);
+
+/*
+ * Waiting, as in queue.h: arm; if that returned false, wait on the descriptor
+ * together with whatever else the program waits for; ack; reap.
+ */
+VIO_EXPORT int vio_blk_wait_fd(const struct vio_blk_queue *queue);
+VIO_EXPORT bool vio_blk_wait_arm(struct vio_blk_queue *queue);
+VIO_EXPORT void vio_blk_wait_ack(struct vio_blk_queue *queue);
+
+/**
+ * vio_blk_wait - block until something may be reaped, at most @timeout_ms
+ *
+ * Returns 0, -ETIMEDOUT, or at once -EIO when the device is not GOOD and all is
+ * reaped. For programs that wait for nothing else.
+ */
+VIO_EXPORT int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms);
+
+/**
+ * vio_blk_check - deadlines and device events; call it about once a second
+ *
+ * Fails overdue requests (by a reset), notices DEVICE_NEEDS_RESET and removal,
+ * and reads the configuration again when it changed. Returns the enum vio_event
+ * bits seen. The queue's thread; what failed is reaped afterwards.
+ */
+VIO_EXPORT unsigned vio_blk_check(struct vio_blk *blk);
+
+/* GOOD, or what to expect. */
+VIO_EXPORT enum vio_blk_health vio_blk_health(const struct vio_blk *blk);
+
+/**
+ * vio_blk_restart - bring a FAILED device back; everything must have been reaped
+ *
+ * Returns 0 and the device is GOOD; or a negative errno, and it stays FAILED or
+ * becomes LOST. Blocks, bounded.
+ */
+VIO_EXPORT int vio_blk_restart(struct vio_blk *blk, struct vio_error *err);
+
+/*
+ * Blocking calls on queue 0, for its thread, while nothing else is in flight.
+ * Any memory, any length that is a multiple of block_size. They return 0 or a
+ * negative errno, within the deadline of each request. A flush of a device that
+ * has no volatile cache returns 0.
+ */
+VIO_EXPORT int vio_blk_read(struct vio_blk *blk, uint64_t start_sector, void *buffer, size_t size);
+VIO_EXPORT int vio_blk_write(struct vio_blk *blk, uint64_t start_sector, const void *buffer,
+			     size_t size);
+VIO_EXPORT int vio_blk_flush(struct vio_blk *blk);
+/* @id is terminated; an empty string from a device that has none. -ENOTSUP if it cannot say. */
+VIO_EXPORT int vio_blk_get_id(struct vio_blk *blk, char id[VIO_BLK_ID_SIZE + 1]);
+
+#endif

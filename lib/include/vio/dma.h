@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Memory that a device can reach.
+ *
+ * A platform (huge pages with physical addresses, an IOMMU, memory shared with
+ * another process) offers one `struct vio_dma`. Rings, request headers and, if
+ * the caller wants no copies, the data buffers are allocated from it:
+ *
+ *   struct vio_dma_memory memory;
+ *   vio_dma_alloc(dma, 65536, 4096, &memory, &err);
+ *   ... memory.addr is for us, vio_dma_share() tells what the device calls it ...
+ *   vio_dma_free(dma, &memory);
+ *
+ * Device addresses are a type of their own, so that a pointer or a plain
+ * number cannot be handed to a device by mistake.
+ *
+ * Threads: alloc and free take a lock of the platform; share and unshare are
+ * for the I/O path and may be called from any thread at any time.
+ */
+#ifndef VIO_DMA_H
+#define VIO_DMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vio/error.h>
+#include <vio/export.h>
+
+/* An address as the device sees it: physical, or translated by an IOMMU. */
+typedef struct {
+	uint64_t raw;
+} vio_iova;
+
+/* Told from the device's side: a disk write is VIO_DEVICE_READS. */
+enum vio_direction {
+	VIO_DEVICE_READS,
+	VIO_DEVICE_WRITES,
+};
+
+/* A run of bytes that is contiguous for the device. */
+struct vio_segment {
+	vio_iova iova;
+	uint32_t length;
+};
+
+struct vio_dma_memory {
+	void *addr;
+	size_t size;
+	vio_iova iova; /* of the first byte */
+};
+
+struct vio_dma;
+
+struct vio_dma_ops {
+	/* Zeroed memory; see vio_dma_alloc(). */
+	int (*alloc)(struct vio_dma *dma, size_t size, size_t align, struct vio_dma_memory *memory);
+	/* By addr and size as allocated; iova need not be set. */
+	void (*free)(struct vio_dma *dma, struct vio_dma_memory *memory);
+	/* See vio_dma_share(). */
+	int (*share)(struct vio_dma *dma, const void *addr, size_t size,
+		     enum vio_direction direction, struct vio_segment *segments, unsigned max);
+	/* Optional: NULL where sharing holds nothing. */
+	void (*unshare)(struct vio_dma *dma, const void *addr, size_t size,
+			enum vio_direction direction);
+};
+
+struct vio_dma {
+	const struct vio_dma_ops *ops;
+	/*
+	 * Allocations up to this size are contiguous for the device; larger ones
+	 * are contiguous for us and share() returns them in several segments.
+	 */
+	size_t contiguous;
+	/*
+	 * Set by the library, never cleared: a device did not confirm its reset
+	 * and may still write to this memory. The platform then keeps the pages
+	 * from ever being used for something else (VirtIO 1.2, 2.4).
+	 */
+	bool quarantined;
+};
+
+/**
+ * vio_dma_alloc - memory for a device, zeroed
+ * @size: bytes, > 0; up to dma->contiguous it is contiguous for the device
+ * @align: a power of two, at most 4096
+ *
+ * The caller owns @memory and returns it with vio_dma_free(). Returns 0 or
+ * -ENOMEM with a sentence in @err. Any thread; not for the I/O path.
+ */
+VIO_EXPORT int vio_dma_alloc(struct vio_dma *dma, size_t size, size_t align,
+			     struct vio_dma_memory *memory, struct vio_error *err);
+
+/**
+ * vio_dma_free - give memory back; @memory->addr NULL is allowed
+ *
+ * Only after the device confirmed that it no longer uses it: a completion, or a
+ * reset. In quarantine the call does nothing, on purpose.
+ */
+VIO_EXPORT void vio_dma_free(struct vio_dma *dma, struct vio_dma_memory *memory);
+
+/**
+ * vio_dma_share - what the device calls [@addr, @addr + @size)
+ * @segments: receives at most @max runs, in order, from @addr on
+ *
+ * Returns the number of segments, > 0; when @max is too few they cover only the
+ * beginning. -EFAULT if not all of it is memory of this platform: the caller then
+ * copies through memory that is. Does not allocate.
+ */
+static inline int vio_dma_share(struct vio_dma *dma, const void *addr, size_t size,
+				enum vio_direction direction, struct vio_segment *segments,
+				unsigned max)
+{
+	return dma->ops->share(dma, addr, size, direction, segments, max);
+}
+
+/**
+ * vio_dma_unshare - the device is done with what vio_dma_share() told it
+ *
+ * Every byte covered by the segments of a share is unshared once, though not
+ * necessarily in the same pieces.
+ */
+static inline void vio_dma_unshare(struct vio_dma *dma, const void *addr, size_t size,
+				   enum vio_direction direction)
+{
+	if (dma->ops->unshare) {
+		dma->ops->unshare(dma, addr, size, direction);
+	}
+}
+
+#endif

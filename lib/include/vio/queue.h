@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A virtqueue, for authors of device classes. Users of disks want blk.h.
+ *
+ *   vio_queue_open()   memory for the ring, handed over to the device
+ *   vio_queue_add()    one chain of buffers; the device does not see it yet
+ *   vio_queue_kick()   publish everything added, notify if the device asks for it
+ *   vio_queue_reap()   completions, each one checked
+ *   vio_queue_wait_…   sleep until there may be some
+ *   vio_queue_take()   after a reset: what the device never answered
+ *   vio_queue_close()  after a reset: free
+ *
+ * The device is not trusted. Descriptors are written for it and never read
+ * back; everything it writes is loaded once, checked against what is really in
+ * flight, and only then used. The first violation breaks the queue for good:
+ * reap returns -EPROTO, add returns -ENODEV, until the device has been reset.
+ *
+ * Threads: every call of one queue from one thread. Nothing here allocates
+ * after open, takes a lock, or blocks, except vio_queue_wait().
+ */
+#ifndef VIO_QUEUE_H
+#define VIO_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vio/device.h>
+#include <vio/dma.h>
+#include <vio/error.h>
+#include <vio/export.h>
+
+struct vio_queue;
+
+struct vio_queue_used {
+	void *cookie;    /* as given to vio_queue_add() */
+	uint32_t length; /* bytes written, as the device claims: a hint, never a bound */
+};
+
+/**
+ * vio_queue_open - set up virtqueue @index of @device
+ * @size: entries wanted, a power of two, 2..32768; the device may allow fewer
+ *
+ * Before vio_device_start(). Returns 0, -ENODEV if the device has no such queue,
+ * -EPROTO if what it says of it is impossible, -ENOMEM. VirtIO 1.2, 2.7.
+ */
+VIO_EXPORT int vio_queue_open(struct vio_queue **queue, struct vio_device *device, uint16_t index,
+			      uint16_t size, struct vio_error *err);
+
+/**
+ * vio_queue_reopen - hand an emptied ring over again, after a reset
+ */
+VIO_EXPORT int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err);
+
+/**
+ * vio_queue_close - free; the device must have been reset. NULL is allowed
+ *
+ * In quarantine (dma.h) the ring memory is kept from reuse.
+ */
+VIO_EXPORT void vio_queue_close(struct vio_queue *queue);
+
+/* Entries of the ring: what was asked for, or the device's maximum. */
+VIO_EXPORT uint16_t vio_queue_size(const struct vio_queue *queue);
+
+/* Descriptors that are free now. */
+VIO_EXPORT uint16_t vio_queue_free(const struct vio_queue *queue);
+
+/**
+ * vio_queue_add - make one chain
+ * @segments: first @reads that the device reads, then @writes that it writes
+ * @cookie: not NULL; comes back exactly once, from reap or from take
+ *
+ * Returns 0, -EAGAIN if not enough descriptors are free, -ENODEV if the queue is
+ * broken, -EINVAL for an empty chain. The segments themselves may be forgotten
+ * after the call, the memory that they name may not. VirtIO 1.2, 2.7.13.
+ */
+VIO_EXPORT int vio_queue_add(struct vio_queue *queue, const struct vio_segment *segments,
+			     unsigned reads, unsigned writes, void *cookie);
+
+/**
+ * vio_queue_kick - publish what was added and notify the device if it wants that
+ *
+ * One call for a batch. Returns true if the device was notified.
+ */
+VIO_EXPORT bool vio_queue_kick(struct vio_queue *queue);
+
+/**
+ * vio_queue_reap - take completions
+ *
+ * Returns how many of @used were filled, 0 if there is none now, or -EPROTO when
+ * the queue is broken: completions found before the violation are returned first.
+ * VirtIO 1.2, 2.7.14.
+ */
+VIO_EXPORT int vio_queue_reap(struct vio_queue *queue, struct vio_queue_used *used, unsigned max);
+
+/* Chains that the device has not given back. */
+VIO_EXPORT unsigned vio_queue_in_flight(const struct vio_queue *queue);
+
+/* Why the queue is broken; an empty string while it is not. */
+VIO_EXPORT const char *vio_queue_fault(const struct vio_queue *queue);
+
+/**
+ * vio_queue_take - the cookie of any chain still in flight, NULL if none is left
+ *
+ * Only between a reset of the device and vio_queue_reopen() or _close().
+ */
+VIO_EXPORT void *vio_queue_take(struct vio_queue *queue);
+
+/**
+ * vio_queue_wait_fd - the file descriptor to wait on, or a negative errno
+ *
+ * Watch it (poll, epoll, io_uring), never read it; it belongs to the transport.
+ * Order: wait_arm(); if it returns false, wait; then wait_ack(); then reap.
+ */
+VIO_EXPORT int vio_queue_wait_fd(const struct vio_queue *queue);
+
+/**
+ * vio_queue_wait_arm - ask for the next wake-up
+ *
+ * Returns true if completions are there already: reap instead of waiting.
+ */
+VIO_EXPORT bool vio_queue_wait_arm(struct vio_queue *queue);
+
+/**
+ * vio_queue_wait_ack - a wake-up arrived; returns enum vio_event bits it carried
+ */
+VIO_EXPORT unsigned vio_queue_wait_ack(struct vio_queue *queue);
+
+/**
+ * vio_queue_wait - spin briefly, then sleep, until completions may be there
+ *
+ * Returns 0, or -ETIMEDOUT after @timeout_ms. Blocks.
+ */
+VIO_EXPORT int vio_queue_wait(struct vio_queue *queue, unsigned timeout_ms);
+
+#endif

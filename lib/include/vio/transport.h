@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one contract between the library and the ways to reach a device.
+ *
+ * A transport knows which register means what. It holds no policy: the order of
+ * initialisation, feature negotiation, time-outs and the checking of what a
+ * device says are written once, above it (see device.h). A transport is opened
+ * by its own function (<vio-transport/open.h>), is handed to the library, and
+ * outlives every device that uses it.
+ *
+ * Threads: one at a time, except notify() and the wait_ calls, which belong to
+ * the thread that owns the queue named.
+ */
+#ifndef VIO_TRANSPORT_H
+#define VIO_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vio/dma.h>
+#include <vio/error.h>
+#include <vio/export.h>
+
+/* Where the three parts of a virtqueue lie (VirtIO 1.2, 2.6). */
+struct vio_ring_address {
+	uint16_t size; /* entries */
+	vio_iova descriptors;
+	vio_iova driver_area;
+	vio_iova device_area;
+};
+
+/* What happened to the device as a whole; a bit mask. */
+enum vio_event {
+	VIO_EVENT_CONFIG = 1 << 0,      /* the configuration space changed */
+	VIO_EVENT_NEEDS_RESET = 1 << 1, /* the device gave up until it is reset */
+	VIO_EVENT_GONE = 1 << 2,        /* the device no longer answers */
+};
+
+struct vio_transport;
+
+struct vio_transport_ops {
+	/* Feature bits offered by the device, and those the driver accepts (2.2). */
+	uint64_t (*get_features)(struct vio_transport *t);
+	void (*set_features)(struct vio_transport *t, uint64_t features);
+
+	/* Device status (2.1). All ones means that nothing answers. */
+	uint8_t (*get_status)(struct vio_transport *t);
+	void (*set_status)(struct vio_transport *t, uint8_t status);
+
+	/*
+	 * Configuration space (2.5): one field of 1, 2, 4 or 8 bytes, as it is on
+	 * the wire; no consistency, which device.h adds. Returns 0, or -EINVAL
+	 * beyond the end of what the device has.
+	 * config_generation: NULL where there is none (legacy).
+	 */
+	int (*config_read)(struct vio_transport *t, size_t offset, void *buffer, size_t size);
+	int (*config_write)(struct vio_transport *t, size_t offset, const void *buffer,
+			    size_t size);
+	uint32_t (*config_generation)(struct vio_transport *t);
+
+	/*
+	 * Queues (2.6): the largest size the device takes, 0 if there is no such
+	 * queue; hand over a ring. A queue ends with the reset of the device.
+	 */
+	uint16_t (*queue_max_size)(struct vio_transport *t, uint16_t index);
+	int (*queue_setup)(struct vio_transport *t, uint16_t index,
+			   const struct vio_ring_address *ring, struct vio_error *err);
+	/* One register write, or one eventfd write. */
+	void (*notify)(struct vio_transport *t, uint16_t index);
+
+	/*
+	 * Waiting for completions. wait_fd: readable when the queue may have some;
+	 * valid until the transport closes, watched but not read by the caller, or
+	 * a negative errno. wait_arm: ask for the next wake-up; @fruitless is the
+	 * number of wake-ups in a row that found nothing, from which a polling
+	 * transport makes its pause. wait_ack: take back the readiness after a
+	 * wake-up; returns the enum vio_event bits the interrupt carried.
+	 */
+	int (*wait_fd)(struct vio_transport *t, uint16_t index);
+	void (*wait_arm)(struct vio_transport *t, uint16_t index, unsigned fruitless);
+	unsigned (*wait_ack)(struct vio_transport *t, uint16_t index);
+
+	/* Frees @t. The device must have been reset; in quarantine, DMA memory stays. */
+	void (*close)(struct vio_transport *t);
+};
+
+struct vio_transport {
+	const struct vio_transport_ops *ops;
+	struct vio_dma *dma;  /* owned by the transport */
+	uint32_t device_type; /* VIRTIO_ID_… of <linux/virtio_ids.h> */
+	uint32_t vendor_id;
+	/*
+	 * Legacy interface (2.2.3): 32 feature bits, no FEATURES_OK, no generation,
+	 * and a ring in one piece whose device area starts on a page of ring_align.
+	 */
+	bool legacy;
+	uint32_t ring_align; /* of the device area: 4 in modern devices, the page size in legacy */
+	bool interrupts;     /* wait_fd follows real interrupts; false: it is a timer */
+	uint32_t reset_timeout_ms; /* how long a reset may take; 0 = 5000 */
+	char name[64]; /* unique on this machine: "pci-0000:00:04.0", "mmio-0x1c0d0000" */
+};
+
+/**
+ * vio_transport_reset - write status 0 and wait until the device confirms it
+ *
+ * After 0 the device uses no memory of ours any more. -ETIMEDOUT: it did not
+ * confirm in time; -ENODEV: it is gone. Blocks for reset_timeout_ms at most.
+ * VirtIO 1.2, 2.4 and 4.1.4.3.1.
+ */
+VIO_EXPORT int vio_transport_reset(struct vio_transport *t, struct vio_error *err);
+
+/**
+ * vio_transport_close - unmap, unlock, free; NULL is allowed
+ */
+VIO_EXPORT void vio_transport_close(struct vio_transport *t);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One part of a request: from the caller's memory to a chain of descriptors, and back. */
+#include "blk_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <vio/log.h>
+
+#include "ring_memory.h"
+
+_Static_assert(sizeof(struct blk_wire) == 64, "one cache line each");
+
+/* The chain being built; header and status stand around the data. */
+struct part {
+	struct vio_segment segments[BLK_SEGMENTS_MAX + 2];
+	unsigned count;       /* data segments, from segments[1] on */
+	unsigned count_limit; /* of them */
+	uint32_t size_limit;  /* of each */
+	uint32_t unit;        /* the part must be a multiple of this many bytes */
+	uint32_t bytes;
+	uint64_t shared; /* bytes of the caller's memory, >= bytes; 0 for a bounce */
+};
+
+/* Where in the caller's list we are. */
+struct cursor {
+	const struct iovec *iov;
+	unsigned left;
+	size_t skip;
+};
+
+static struct cursor cursor_at(const struct vio_blk_request *request, uint64_t offset)
+{
+	struct cursor c = {request->iov, request->iov_count, 0};
+
+	while (c.left && offset >= c.iov->iov_len) {
+		offset -= c.iov->iov_len;
+		c.iov++;
+		c.left--;
+	}
+	c.skip = (size_t)offset;
+	return c;
+}
+
+static void *cursor_addr(const struct cursor *c)
+{
+	return (char *)c->iov->iov_base + c->skip;
+}
+
+static size_t cursor_size(const struct cursor *c)
+{
+	return c->iov->iov_len - c->skip;
+}
+
+static void cursor_advance(struct cursor *c, size_t bytes)
+{
+	c->skip += bytes;
+	while (c->left && c->skip == c->iov->iov_len) {
+		c->iov++;
+		c->left--;
+		c->skip = 0;
+	}
+}
+
+/* Appends as much of a run as the limits allow; returns how much. */
+static uint32_t push(struct part *part, vio_iova iova, uint32_t length)
+{
+	uint32_t pushed = 0;
+
+	while (pushed < length && part->count < part->count_limit) {
+		uint32_t left = length - pushed;
+		uint32_t piece = left < part->size_limit ? left : part->size_limit;
+
+		part->count++;
+		part->segments[part->count] = (struct vio_segment){{iova.raw + pushed}, piece};
+		pushed += piece;
+	}
+	part->bytes += pushed;
+	return pushed;
+}
+
+/*
+ * Appends memory of the caller; returns how much, 0 if the device cannot reach it.
+ * part->shared counts what was shared on the way, used or not.
+ */
+static size_t push_shared(struct part *part, struct vio_dma *dma, const void *addr, size_t size,
+			  enum vio_direction direction)
+{
+	struct vio_segment runs[4];
+	int n = vio_dma_share(dma, addr, size, direction, runs, 4);
+	size_t pushed = 0;
+
+	bool fits = true;
+
+	for (int i = 0; i < n; i++) {
+		uint32_t taken = fits ? push(part, runs[i].iova, runs[i].length) : 0;
+
+		pushed += taken;
+		part->shared += runs[i].length;
+		fits = taken == runs[i].length;
+	}
+	return pushed;
+}
+
+/* A part may only end between two blocks: give back what is over. */
+static void trim(struct part *part)
+{
+	uint32_t over = part->bytes % part->unit;
+
+	part->bytes -= over;
+	while (over) {
+		struct vio_segment *last = &part->segments[part->count];
+		uint32_t cut = last->length < over ? last->length : over;
+
+		last->length -= cut;
+		over -= cut;
+		if (last->length == 0) {
+			part->count--;
+		}
+	}
+}
+
+/* The device is done with a range of the caller's memory. */
+static void unshare(struct vio_blk_queue *queue, const struct vio_blk_request *request,
+		    uint64_t offset, uint64_t size)
+{
+	struct cursor c;
+
+	if (!queue->blk->dma->ops->unshare) {
+		return;
+	}
+	c = cursor_at(request, offset);
+	while (size) {
+		size_t n = cursor_size(&c) < size ? cursor_size(&c) : (size_t)size;
+
+		vio_dma_unshare(queue->blk->dma, cursor_addr(&c), n, blk_direction(request));
+		size -= n;
+		cursor_advance(&c, n);
+	}
+}
+
+/* The caller's own memory, as far as the device reaches it and the limits go. */
+static void gather(struct vio_blk_queue *queue, const struct vio_blk_request *request,
+		   struct part *part)
+{
+	struct cursor c = cursor_at(request, request->bytes_started);
+	enum vio_direction direction = blk_direction(request);
+
+	while (c.left && part->count < part->count_limit) {
+		size_t pushed = push_shared(part, queue->blk->dma, cursor_addr(&c), cursor_size(&c),
+					    direction);
+		if (pushed == 0) {
+			break;
+		}
+		cursor_advance(&c, pushed);
+	}
+	trim(part);
+	unshare(queue, request, request->bytes_started + part->bytes, part->shared - part->bytes);
+	part->shared = part->bytes;
+}
+
+/* Between the caller's memory, @offset into the request, and a bounce chunk. */
+static void copy(const struct vio_blk_request *request, uint64_t offset, char *chunk, size_t size,
+		 enum vio_direction direction)
+{
+	struct cursor c = cursor_at(request, offset);
+
+	while (size) {
+		size_t n = cursor_size(&c) < size ? cursor_size(&c) : size;
+
+		if (direction == VIO_DEVICE_READS) {
+			memcpy(chunk, cursor_addr(&c), n);
+		} else {
+			memcpy(cursor_addr(&c), chunk, n);
+		}
+		chunk += n;
+		size -= n;
+		cursor_advance(&c, n);
+	}
+}
+
+/* Through a chunk of our own, because the device cannot reach the caller's memory. */
+static int bounce(struct vio_blk_queue *queue, const struct vio_blk_request *request,
+		  struct part *part, struct blk_slot *slot)
+{
+	struct blk_bounce *bounce = &queue->bounce;
+	uint64_t left = request->bytes_total - request->bytes_started;
+	const struct vio_dma_memory *chunk;
+
+	if (bounce->free_count == 0) {
+		return -EAGAIN;
+	}
+	slot->bounce = bounce->free[--bounce->free_count];
+	chunk = &bounce->chunks[slot->bounce];
+	push(part, chunk->iova, left < bounce->chunk_size ? (uint32_t)left : bounce->chunk_size);
+	trim(part);
+	if (request->op == VIO_BLK_WRITE) {
+		copy(request, request->bytes_started, chunk->addr, part->bytes, VIO_DEVICE_READS);
+	} else {
+		/* a device that claims success and writes nothing must not show old data */
+		memset(chunk->addr, 0, part->bytes);
+	}
+	return 0;
+}
+
+static uint32_t wire_type(enum vio_blk_op op)
+{
+	static const uint32_t types[] = {
+		[VIO_BLK_READ] = VIRTIO_BLK_T_IN,
+		[VIO_BLK_WRITE] = VIRTIO_BLK_T_OUT,
+		[VIO_BLK_FLUSH] = VIRTIO_BLK_T_FLUSH,
+		[VIO_BLK_GET_ID] = VIRTIO_BLK_T_GET_ID,
+	};
+
+	return types[op];
+}
+
+static void write_header(struct blk_slot *slot, const struct vio_blk_request *request)
+{
+	struct blk_wire *wire = slot->wire;
+	uint64_t sector = 0; /* 5.2.6.1: of a flush it must be 0 */
+
+	if (request->op == VIO_BLK_READ || request->op == VIO_BLK_WRITE) {
+		sector = request->start_sector + slot->offset / VIO_BLK_SECTOR_SIZE;
+	}
+	wire->header.type = wire32(wire_type(request->op));
+	wire->header.ioprio = wire32(0);
+	wire->header.sector = wire64(sector);
+	wire->status = BLK_STATUS_UNSET;
+}
+
+/* Puts header and status around the data and hands the chain to the ring. */
+static int enqueue(struct vio_blk_queue *queue, const struct vio_blk_request *request,
+		   struct part *part, struct blk_slot *slot)
+{
+	unsigned reads = 1;
+	unsigned writes = 1;
+
+	part->segments[0] = (struct vio_segment){slot->wire_iova, sizeof(slot->wire->header)};
+	part->segments[part->count + 1] =
+		(struct vio_segment){{slot->wire_iova.raw + offsetof(struct blk_wire, status)}, 1};
+	if (blk_direction(request) == VIO_DEVICE_READS) {
+		reads += part->count;
+	} else {
+		writes += part->count;
+	}
+	write_header(slot, request);
+	return vio_queue_add(queue->ring, part->segments, reads, writes, slot);
+}
+
+static struct blk_slot *take_slot(struct vio_blk_queue *queue)
+{
+	struct blk_slot *slot;
+
+	if (queue->slots_used == queue->slot_count) {
+		return NULL;
+	}
+	slot = &queue->slots[queue->slot_free];
+	queue->slot_free = slot->next_free;
+	queue->slots_used++;
+	slot->bounce = BLK_NO_BOUNCE;
+	slot->seen_ms = 0;
+	return slot;
+}
+
+static void give_slot(struct vio_blk_queue *queue, struct blk_slot *slot)
+{
+	if (slot->bounce != BLK_NO_BOUNCE) {
+		queue->bounce.free[queue->bounce.free_count++] = slot->bounce;
+	}
+	slot->request = NULL;
+	slot->next_free = queue->slot_free;
+	queue->slot_free = (uint16_t)(slot - queue->slots);
+	queue->slots_used--;
+}
+
+static int fill(struct vio_blk_queue *queue, const struct vio_blk_request *request,
+		struct part *part, struct blk_slot *slot)
+{
+	if (!blk_has_data(request)) {
+		return 0;
+	}
+	gather(queue, request, part);
+	return part->bytes ? 0 : bounce(queue, request, part, slot);
+}
+
+int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
+{
+	const struct vio_blk_info *info = &queue->blk->info;
+	struct blk_slot *slot = take_slot(queue);
+	struct part part;
+	int rc;
+
+	if (!slot) {
+		return -EAGAIN;
+	}
+	part.count = 0;
+	part.bytes = 0;
+	part.shared = 0;
+	part.count_limit = info->segments_max;
+	part.size_limit = info->segment_max_size;
+	part.unit = request->op == VIO_BLK_GET_ID ? VIO_BLK_ID_SIZE : info->block_size;
+	slot->offset = request->bytes_started;
+	rc = fill(queue, request, &part, slot);
+	if (rc == 0) {
+		rc = enqueue(queue, request, &part, slot);
+	}
+	if (rc < 0) {
+		unshare(queue, request, slot->offset, part.shared);
+		give_slot(queue, slot);
+		return rc;
+	}
+	slot->request = request;
+	slot->bytes = part.bytes;
+	request->bytes_started += part.bytes;
+	request->parts_in_flight++;
+	return 0;
+}
+
+static int status_error(struct vio_blk_queue *queue, uint8_t status)
+{
+	switch (status) {
+	case VIRTIO_BLK_S_OK:
+		return 0;
+	case VIRTIO_BLK_S_IOERR:
+		return -EIO;
+	case VIRTIO_BLK_S_UNSUPP:
+		return -ENOTSUP;
+	default:
+		if (!queue->blk->bad_status_logged) {
+			queue->blk->bad_status_logged = true;
+			vio_log(VIO_LOG_ERROR,
+				"%s: the device completed a request with status 0x%02x; 0, 1 or 2 "
+				"was expected (said once)",
+				queue->blk->transport->name, status);
+		}
+		return -EIO;
+	}
+}
+
+static void release_data(struct vio_blk_queue *queue, const struct blk_slot *slot, bool good)
+{
+	const struct vio_blk_request *request = slot->request;
+
+	if (slot->bounce == BLK_NO_BOUNCE) {
+		unshare(queue, request, slot->offset, slot->bytes);
+	} else if (good && request->op != VIO_BLK_WRITE) {
+		copy(request, slot->offset, queue->bounce.chunks[slot->bounce].addr, slot->bytes,
+		     VIO_DEVICE_WRITES);
+	}
+}
+
+int blk_part_finish(struct vio_blk_queue *queue, struct blk_slot *slot)
+{
+	uint8_t status = __atomic_load_n(&slot->wire->status, __ATOMIC_RELAXED);
+	int result = status_error(queue, status);
+
+	release_data(queue, slot, result == 0);
+	slot->request->parts_in_flight--;
+	give_slot(queue, slot);
+	return result;
+}
+
+void blk_part_abandon(struct vio_blk_queue *queue, struct blk_slot *slot)
+{
+	release_data(queue, slot, false);
+	slot->request->parts_in_flight--;
+	give_slot(queue, slot);
+}

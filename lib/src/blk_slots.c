@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The memory of a block queue: everything that the I/O path needs, allocated before it starts. */
+#include "blk_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dma_internal.h"
+
+static void link_slots(struct vio_blk_queue *queue)
+{
+	for (uint16_t i = 0; i < queue->slot_count; i++) {
+		struct blk_slot *slot = &queue->slots[i];
+		size_t offset = i * sizeof(struct blk_wire);
+
+		slot->wire = (struct blk_wire *)queue->wires.addr + i;
+		slot->wire_iova.raw = queue->wires.iova.raw + offset;
+		slot->next_free = (uint16_t)(i + 1);
+	}
+}
+
+static int open_wires(struct vio_blk_queue *queue, struct vio_error *err)
+{
+	/* without indirect descriptors the shortest chain, a flush, takes two */
+	queue->slot_count = vio_queue_size(queue->ring) / 2;
+	queue->slots = calloc(queue->slot_count, sizeof(*queue->slots));
+	if (!queue->slots) {
+		return vio_fail(err, -ENOMEM, "%s: out of memory", queue->blk->transport->name);
+	}
+	return dma_alloc_piece(queue->blk->dma, queue->slot_count * sizeof(struct blk_wire),
+			       &queue->wires, err);
+}
+
+static int open_bounce(struct vio_blk_queue *queue, struct vio_error *err)
+{
+	struct blk_bounce *bounce = &queue->bounce;
+	uint32_t block = queue->blk->info.block_size;
+	int rc = 0;
+
+	bounce->chunk_size = block > BLK_BOUNCE_CHUNK ? block : BLK_BOUNCE_CHUNK;
+	bounce->count = (int)(queue->blk->options.bounce_size / bounce->chunk_size);
+	bounce->chunks = calloc((size_t)bounce->count, sizeof(*bounce->chunks));
+	bounce->free = calloc((size_t)bounce->count, sizeof(*bounce->free));
+	if (!bounce->chunks || !bounce->free) {
+		return vio_fail(err, -ENOMEM, "%s: out of memory", queue->blk->transport->name);
+	}
+	for (int i = 0; i < bounce->count && rc == 0; i++) {
+		bounce->free[i] = i;
+		rc = dma_alloc_piece(queue->blk->dma, bounce->chunk_size, &bounce->chunks[i], err);
+	}
+	bounce->free_count = bounce->count;
+	return rc;
+}
+
+static void close_bounce(struct vio_blk_queue *queue)
+{
+	struct blk_bounce *bounce = &queue->bounce;
+
+	for (int i = 0; bounce->chunks && i < bounce->count; i++) {
+		vio_dma_free(queue->blk->dma, &bounce->chunks[i]);
+	}
+	free(bounce->chunks);
+	free(bounce->free);
+}
+
+int blk_slots_open(struct vio_blk_queue *queue, struct vio_error *err)
+{
+	int rc = open_wires(queue, err);
+
+	if (rc == 0) {
+		link_slots(queue);
+		rc = open_bounce(queue, err);
+	}
+	return rc;
+}
+
+void blk_slots_close(struct vio_blk_queue *queue)
+{
+	close_bounce(queue);
+	vio_dma_free(queue->blk->dma, &queue->wires);
+	free(queue->slots);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where a VirtIO device is: the value that every tool reads from its command
+ * line and hands to viot_open() (see <vio-transport/open.h>).
+ *
+ *   smem=0x1c0d0000,irq=41   registers mapped at a guest-physical address
+ *   pci=0                    the first VirtIO block function on the PCI bus
+ *   pci=0000:00:04.0         that PCI function
+ *   (nothing)                the only one, or the first, on the PCI bus
+ */
+#ifndef VIO_TRANSPORT_ADDRESS_H
+#define VIO_TRANSPORT_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vio/error.h>
+#include <vio/export.h>
+
+enum viot_address_kind {
+	VIOT_PCI_INDEX,    /* the n-th matching function, in bus order */
+	VIOT_PCI_FUNCTION, /* one named function */
+	VIOT_MMIO,         /* registers at a guest-physical address */
+};
+
+struct viot_address {
+	enum viot_address_kind kind;
+	/* VIOT_PCI_INDEX: 0 is the first */
+	uint32_t pci_index;
+	/* VIOT_PCI_FUNCTION */
+	uint16_t pci_domain;
+	uint8_t pci_bus, pci_device, pci_function;
+	/* VIOT_MMIO: guest-physical address of the registers */
+	uint64_t smem;
+	/* VIOT_MMIO: interrupt number as the hypervisor counts it (Arm: GIC INTID, x86: GSI) */
+	uint32_t irq;
+};
+
+/**
+ * viot_address_parse_pci - the value of a `pci=` option
+ * @text: an index ("0", "0x1") or a function ("0000:00:04.0", "00:04.0")
+ *
+ * Returns 0, or -EINVAL with a sentence in @err. Any thread; does not look for the device.
+ */
+VIO_EXPORT int viot_address_parse_pci(const char *text, struct viot_address *address,
+				      struct vio_error *err);
+
+/**
+ * viot_address_parse - a whole address, as in the table above
+ * @text: "smem=…,irq=…", "pci=…" or "" for the first PCI function
+ *
+ * Returns 0, or -EINVAL with a sentence in @err. Any thread; does not look for the device.
+ */
+VIO_EXPORT int viot_address_parse(const char *text, struct viot_address *address,
+				  struct vio_error *err);
+
+#endif

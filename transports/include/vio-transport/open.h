@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From an address to a transport that is ready for the library:
+ *
+ *   struct viot_address address;
+ *   viot_address_parse("smem=0x1c0d0000,irq=41", &address, &err);
+ *   viot_open(&t, &address, NULL, &err);
+ *   …                                             vio_blk_open(&blk, t, …)
+ *   vio_transport_close(t);
+ *
+ * Opening takes an exclusive lock on the device, makes sure that no kernel
+ * driver holds it, maps its registers, resets it, and makes DMA memory. It
+ * needs the rights of root. Any failure undoes all of it.
+ *
+ * DMA memory is made of huge pages in a hugetlbfs of our own, because only
+ * those stay where they are. Too few free ones: more are reserved, and given
+ * back on close. The pages belong to a file that outlives a killed process, so
+ * that a device that was left running cannot write into memory that has become
+ * something else; the next open of the same device resets it and then takes the
+ * file over.
+ *
+ * Without an IOMMU between device and memory, a device can read and write all
+ * of the machine's memory: nothing here can prevent that.
+ */
+#ifndef VIO_TRANSPORT_OPEN_H
+#define VIO_TRANSPORT_OPEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vio-transport/address.h>
+#include <vio/error.h>
+#include <vio/export.h>
+#include <vio/transport.h>
+
+#define VIOT_DMA_SIZE_DEFAULT ((size_t)8 << 20)
+
+/* Locks, huge pages and mounts of running drivers; empty and gone when none runs. */
+#define VIOT_RUN_DIR "/run/devb-virtio"
+
+/* Zero means the default everywhere. */
+struct viot_options {
+	size_t dma_size;      /* bytes, rounded up to whole huge pages; default 8 MiB */
+	uint32_t device_type; /* VIRTIO_ID_… that must be there; 0 = any */
+	bool takeover;        /* free the device from the kernel driver that holds it */
+};
+
+/**
+ * viot_open - reach the device at @address
+ * @options: NULL for the defaults
+ *
+ * Returns 0, or a negative errno with a sentence: -ENODEV (nothing, or something
+ * else, is there), -EBUSY (a kernel driver or another process has it), -EACCES,
+ * -ENOMEM (no huge pages), -ENOTSUP, -EPROTO (impossible registers), -ETIMEDOUT.
+ * Blocks, bounded. Not thread safe against itself.
+ */
+VIO_EXPORT int viot_open(struct vio_transport **t, const struct viot_address *address,
+			 const struct viot_options *options, struct vio_error *err);
+
+/**
+ * viot_is_driven - does a process hold the device of this name?
+ * @name: as in struct vio_transport: "pci-0000:00:04.0", "mmio-0x1c0d0000"
+ *
+ * Any thread.
+ */
+VIO_EXPORT bool viot_is_driven(const char *name);
+
+#endif

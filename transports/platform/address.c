@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reads the text of a device address; looks at no hardware.
+ *
+ *   address  = [ option { "," option } ]
+ *   option   = "smem=" number | "irq=" number | "pci=" ( number | function )
+ *   function = [ domain ":" ] bus ":" device "." function   (hexadecimal, as lspci prints it)
+ *   number   = "0x" hexadecimal digits | decimal digits     (a leading 0 does not mean octal)
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vio-transport/address.h>
+
+#define TEXT_MAX         160          /* chosen: more than any address needs */
+#define PHYSICAL_MAX     (1ull << 52) /* the largest guest-physical space of x86-64 and Arm */
+#define REGISTER_ALIGN   4            /* VirtIO 1.2, 4.2.2: registers are 32 bits wide */
+#define PCI_DEVICE_MAX   0x1f
+#define PCI_FUNCTION_MAX 7
+
+struct found {
+	const char *smem, *irq, *pci; /* values, NULL where absent */
+};
+
+static bool read_number(const char *text, uint64_t max, uint64_t *value)
+{
+	bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	char *end;
+
+	if (!isxdigit((unsigned char)text[is_hex ? 2 : 0]))
+		return false; /* strtoull() would take signs and spaces */
+	errno = 0;
+	*value = strtoull(text, &end, is_hex ? 16 : 10);
+	return end != text && !*end && !errno && *value <= max;
+}
+
+static bool read_hex(const char **text, size_t digits_max, uint32_t *value)
+{
+	size_t digits = strspn(*text, "0123456789abcdefABCDEF");
+
+	if (digits == 0 || digits > digits_max)
+		return false;
+	*value = (uint32_t)strtoul(*text, NULL, 16);
+	*text += digits;
+	return true;
+}
+
+static bool skip(const char **text, char expected)
+{
+	return *(*text)++ == expected;
+}
+
+static bool read_function(const char *text, struct viot_address *address)
+{
+	bool has_domain = strchr(text, ':') != strrchr(text, ':');
+	uint32_t domain = 0, bus, device, function;
+
+	if (has_domain && !(read_hex(&text, 4, &domain) && skip(&text, ':')))
+		return false;
+	if (!read_hex(&text, 2, &bus) || !skip(&text, ':') || !read_hex(&text, 2, &device) ||
+	    !skip(&text, '.') || !read_hex(&text, 1, &function) || *text)
+		return false;
+	if (device > PCI_DEVICE_MAX || function > PCI_FUNCTION_MAX)
+		return false;
+	*address = (struct viot_address){
+		.kind = VIOT_PCI_FUNCTION,
+		.pci_domain = (uint16_t)domain,
+		.pci_bus = (uint8_t)bus,
+		.pci_device = (uint8_t)device,
+		.pci_function = (uint8_t)function,
+	};
+	return true;
+}
+
+int viot_address_parse_pci(const char *text, struct viot_address *address, struct vio_error *err)
+{
+	uint64_t index;
+
+	if (read_function(text, address))
+		return 0;
+	if (!read_number(text, UINT32_MAX, &index))
+		return vio_fail(err, -EINVAL,
+				"pci=%.60s: expected a number, 0 for the first VirtIO block device "
+				"on the PCI bus, or a function such as 0000:00:04.0",
+				text);
+	*address = (struct viot_address){.kind = VIOT_PCI_INDEX, .pci_index = (uint32_t)index};
+	return 0;
+}
+
+static int read_mmio(const struct found *found, struct viot_address *address, struct vio_error *err)
+{
+	uint64_t smem, irq;
+
+	if (!read_number(found->smem, PHYSICAL_MAX - 1, &smem) || smem == 0 ||
+	    smem % REGISTER_ALIGN != 0)
+		return vio_fail(err, -EINVAL,
+				"smem=%.60s: expected the guest-physical address of the device's "
+				"registers, not 0 and a multiple of 4, for example smem=0x1c0d0000",
+				found->smem);
+	if (!read_number(found->irq, UINT32_MAX, &irq))
+		return vio_fail(err, -EINVAL,
+				"irq=%.60s: expected the interrupt number of the device as the "
+				"hypervisor counts it, for example irq=41",
+				found->irq);
+	*address = (struct viot_address){
+		.kind = VIOT_MMIO,
+		.smem = smem,
+		.irq = (uint32_t)irq,
+	};
+	return 0;
+}
+
+/* The slot of an option's value, and where the value starts. */
+static const char **find_slot(struct found *found, const char *option, const char **value)
+{
+	const struct {
+		const char *prefix;
+		const char **slot;
+	} slots[] = {
+		{"smem=", &found->smem},
+		{"irq=", &found->irq},
+		{"pci=", &found->pci},
+	};
+
+	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
+		size_t size = strlen(slots[i].prefix);
+
+		if (strncmp(option, slots[i].prefix, size) == 0) {
+			*value = option + size;
+			return slots[i].slot;
+		}
+	}
+	return NULL;
+}
+
+static int add_option(struct found *found, const char *option, struct vio_error *err)
+{
+	const char *value = NULL;
+	const char **slot = find_slot(found, option, &value);
+
+	if (!slot)
+		return vio_fail(err, -EINVAL,
+				"'%.60s': expected the address of a device, "
+				"'smem=ADDRESS,irq=NUMBER' or 'pci=DEVICE'",
+				option);
+	if (*slot)
+		return vio_fail(err, -EINVAL,
+				"'%.60s': expected one address, found two values for the same "
+				"option; remove one of them",
+				option);
+	*slot = value;
+	return 0;
+}
+
+static int check_partners(const struct found *found, struct vio_error *err)
+{
+	if (found->pci && (found->smem || found->irq))
+		return vio_fail(err, -EINVAL,
+				"'pci=%.40s' is on the PCI bus and '%s' is not: expected one or "
+				"the other; remove 'pci=' or 'smem=' and 'irq='",
+				found->pci, found->smem ? "smem=" : "irq=");
+	if (found->smem && !found->irq)
+		return vio_fail(err, -EINVAL,
+				"'smem=%.40s' without 'irq=': expected both; add the device's "
+				"interrupt number, for example 'smem=%.40s,irq=41'",
+				found->smem, found->smem);
+	if (found->irq && !found->smem)
+		return vio_fail(err, -EINVAL,
+				"'irq=%.40s' without 'smem=': expected both; add the address of "
+				"the device's registers, for example 'smem=0x1c0d0000,irq=%.40s'",
+				found->irq, found->irq);
+	return 0;
+}
+
+int viot_address_parse(const char *text, struct viot_address *address, struct vio_error *err)
+{
+	char copy[TEXT_MAX];
+	char *rest = *text ? copy : NULL;
+	struct found found = {0};
+	int rc = 0;
+
+	if (strlen(text) >= sizeof(copy))
+		return vio_fail(err, -EINVAL,
+				"'%.40s...': expected an address of less than %d characters, such "
+				"as 'smem=0x1c0d0000,irq=41' or 'pci=0'",
+				text, TEXT_MAX);
+	memcpy(copy, text, strlen(text) + 1);
+	while (!rc && rest)
+		rc = add_option(&found, strsep(&rest, ","), err);
+	if (!rc)
+		rc = check_partners(&found, err);
+	if (rc)
+		return rc;
+	if (found.smem && found.irq)
+		return read_mmio(&found, address, err);
+	return viot_address_parse_pci(found.pci ? found.pci : "0", address, err);
+}

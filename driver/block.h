@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A block device as everything above the disk sees it: file systems, the volume
+ * tree, partitions, tests. Nothing here knows where the blocks come from.
+ *
+ *   struct devb_io io = {.op = DEVB_READ, .offset = 0, .size = 4096,
+ *                        .buffer = buffer, .done = finished};
+ *   devb_block_submit(block, &io);
+ *
+ * Contract, at every level: submit returns 0 and io->done runs exactly once,
+ * later, on the thread of the block; or it returns a negative errno and done
+ * never runs. done is never called from inside submit. Between the two the io
+ * and its buffer belong to the block. A failure of the device reaches done as
+ * an error; there is no other path.
+ *
+ * Threads: a block and everything stacked on it belong to one thread.
+ */
+#ifndef DEVB_BLOCK_H
+#define DEVB_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum devb_op {
+	DEVB_READ,
+	DEVB_WRITE,
+	DEVB_FLUSH, /* offset and size are 0, buffer is NULL */
+};
+
+struct devb_io {
+	/* set by the submitter; constant until done */
+	enum devb_op op;
+	uint64_t offset; /* bytes from the start of this block; any alignment */
+	size_t size;     /* bytes, 1..DEVB_IO_MAX; offset + size <= block size */
+	void *buffer;    /* copied on the way unless it lies in memory that the device reaches */
+	void (*done)(struct devb_io *io, int result); /* 0 or a negative errno */
+
+	/* of the block, from submit to done */
+	uint64_t device_offset; /* offset, moved by every block stacked on another */
+	struct devb_io *next;
+	int private_result;
+	void *private_data;
+};
+
+#define DEVB_IO_MAX (1u << 20)
+
+struct devb_block;
+
+struct devb_block_ops {
+	/*
+	 * See the contract above; the range is io->device_offset and io->size.
+	 * -ENOSPC for a range outside, -EROFS, -EIO.
+	 */
+	int (*submit)(struct devb_block *block, struct devb_io *io);
+};
+
+/* The fields change on the block's thread only. */
+struct devb_block {
+	const struct devb_block_ops *ops;
+	uint64_t size;       /* bytes, a multiple of block_size */
+	uint32_t block_size; /* bytes: what a write is atomic for, and the unit without copies */
+	uint32_t physical_block_size; /* bytes: the unit without read-modify-write in the device */
+	bool read_only;
+};
+
+static inline int devb_block_submit(struct devb_block *block, struct devb_io *io)
+{
+	io->device_offset = io->offset;
+	return block->ops->submit(block, io);
+}
+
+#endif

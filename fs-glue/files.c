@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Names and attributes: what is answered at once, from the tree. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/statvfs.h>
+
+/* A device's size or write protection may change: the kernel asks again after this time. */
+#define ATTR_SECONDS 1.0
+/* Names stay as long as the tree. */
+#define NAME_SECONDS 3600.0
+
+static struct fsg_channel *channel_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static int fill_entry(const struct fsg_tree *tree, uint64_t ino, struct fuse_entry_param *entry)
+{
+	*entry = (struct fuse_entry_param){
+		.ino = ino,
+		.attr_timeout = ATTR_SECONDS,
+		.entry_timeout = NAME_SECONDS,
+	};
+	return fsg_tree_stat(tree, ino, &entry->attr);
+}
+
+void fsg_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	const struct fsg_tree *tree = channel_of(req)->tree;
+	uint64_t ino = parent == FSG_ROOT ? fsg_tree_find(tree, name) : 0;
+	struct fuse_entry_param entry;
+
+	/* The kernel doesn't remember this error, so a volume added later is found. */
+	if (ino == 0 || fill_entry(tree, ino, &entry) < 0)
+		fuse_reply_err(req, ENOENT);
+	else
+		fuse_reply_entry(req, &entry);
+}
+
+static void reply_attr(fuse_req_t req, fuse_ino_t ino)
+{
+	struct stat attr;
+
+	if (fsg_tree_stat(channel_of(req)->tree, ino, &attr) < 0)
+		fuse_reply_err(req, ENOENT);
+	else
+		fuse_reply_attr(req, &attr, ATTR_SECONDS);
+}
+
+void fsg_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	(void)file;
+	reply_attr(req, ino);
+}
+
+/*
+ * A disk can't be cut. As on a device node, open(O_TRUNC) goes unnoticed, which
+ * the kernel sends as a new size of 0; so does a size that is the present one.
+ */
+static int check_size(const struct fsg_node *node, off_t size)
+{
+	if (node->block->read_only)
+		return EROFS;
+	return size == 0 || (uint64_t)size == node->block->size ? 0 : EINVAL;
+}
+
+static void change_times(struct fsg_node *node, const struct stat *attr, int to_set)
+{
+	node->change_time = fsg_tree_clock();
+	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+		node->read_time = node->change_time;
+	else if (to_set & FUSE_SET_ATTR_ATIME)
+		node->read_time = attr->st_atim;
+	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+		node->write_time = node->change_time;
+	else if (to_set & FUSE_SET_ATTR_MTIME)
+		node->write_time = attr->st_mtim;
+}
+
+static void change_access(struct fsg_node *node, const struct stat *attr, int to_set)
+{
+	if (to_set & FUSE_SET_ATTR_MODE)
+		node->access.mode = attr->st_mode & 0777;
+	if (to_set & FUSE_SET_ATTR_UID)
+		node->access.uid = attr->st_uid;
+	if (to_set & FUSE_SET_ATTR_GID)
+		node->access.gid = attr->st_gid;
+}
+
+/* Kept in memory, as a device node's in devtmpfs: they end with the program. */
+void fsg_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		 struct fuse_file_info *file)
+{
+	struct fsg_node *node = fsg_tree_node(channel_of(req)->tree, ino);
+	int error = node ? 0 : EPERM;
+
+	(void)file;
+	if (node && (to_set & FUSE_SET_ATTR_SIZE))
+		error = check_size(node, attr->st_size);
+	if (error) {
+		fuse_reply_err(req, error);
+		return;
+	}
+	change_access(node, attr, to_set);
+	change_times(node, attr, to_set);
+	reply_attr(req, ino);
+}
+
+void fsg_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	struct fsg_channel *channel = channel_of(req);
+	const struct fsg_node *node = fsg_tree_node(channel->tree, ino);
+
+	if (!node) {
+		fuse_reply_err(req, ENOENT);
+	} else if (node->block->read_only && (file->flags & O_ACCMODE) != O_RDONLY) {
+		fuse_reply_err(req, EROFS);
+	} else {
+		channel->open_files++;
+		/* The opener was killed meanwhile: there will be no release. */
+		if (fuse_reply_open(req, file) == -ENOENT)
+			channel->open_files--;
+	}
+}
+
+void fsg_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+{
+	struct fsg_channel *channel = channel_of(req);
+
+	(void)ino;
+	(void)file;
+	if (channel->open_files > 0)
+		channel->open_files--;
+	fuse_reply_err(req, 0);
+}
+
+/* The directory's @index-th entry: itself, its parent, the volumes. 0 behind the last. */
+static uint64_t entry_at(const struct fsg_tree *tree, uint64_t index, const char **name)
+{
+	static const char *const dots[] = {".", ".."};
+
+	if (index < 2) {
+		*name = dots[index];
+		return FSG_ROOT;
+	}
+
+	uint64_t ino = index - 2 + FSG_ROOT + 1;
+	const struct fsg_node *node = fsg_tree_node(tree, ino);
+
+	*name = node ? node->name : NULL;
+	return node ? ino : 0;
+}
+
+static size_t add_entry(fuse_req_t req, char *to, size_t room, uint64_t index, bool plus)
+{
+	const struct fsg_tree *tree = channel_of(req)->tree;
+	struct fuse_entry_param entry;
+	const char *name;
+	uint64_t ino = entry_at(tree, index, &name);
+	off_t next = (off_t)index + 1;
+
+	if (ino == 0 || fill_entry(tree, ino, &entry) < 0)
+		return 0;
+	/* No inode with the dots: the kernel would count a lookup of it. */
+	if (ino == FSG_ROOT)
+		entry.ino = 0;
+	return plus ? fuse_add_direntry_plus(req, to, room, name, &entry, next)
+		    : fuse_add_direntry(req, to, room, name, &entry.attr, next);
+}
+
+static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
+{
+	char entries[4096];
+	size_t used = 0;
+
+	if (size > sizeof(entries))
+		size = sizeof(entries);
+	for (uint64_t index = (uint64_t)offset;; index++) {
+		size_t length = add_entry(req, entries + used, size - used, index, plus);
+
+		/* None left, or it wasn't added for lack of room: the kernel asks on. */
+		if (length == 0 || length > size - used)
+			break;
+		used += length;
+	}
+	fuse_reply_buf(req, entries, used);
+}
+
+void fsg_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		 struct fuse_file_info *file)
+{
+	(void)ino;
+	(void)file;
+	list(req, size, offset, false);
+}
+
+void fsg_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		     struct fuse_file_info *file)
+{
+	(void)ino;
+	(void)file;
+	list(req, size, offset, true);
+}
+
+/* The directory has no space of its own: its volumes' is shared out in them. */
+void fsg_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	const struct fsg_tree *tree = channel_of(req)->tree;
+	struct statvfs attr = {
+		.f_bsize = 4096,
+		.f_frsize = 4096,
+		.f_files = tree->count,
+		.f_namemax = NAME_MAX,
+	};
+
+	(void)ino;
+	fuse_reply_statfs(req, &attr);
+}

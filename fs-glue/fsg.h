@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Volumes as files: a directory tree of block devices behind one FUSE mount.
+ *
+ *   fsg_tree_open()       an empty tree
+ *   fsg_tree_add()        "hd0", "hd0t179", … each one a devb_block
+ *   fsg_channel_open()    mount it; messages arrive on a file descriptor
+ *
+ * The channel is passive: the program's event loop reads each message into the
+ * place that the channel names, and hands it over:
+ *
+ *   while (fsg_channel_receive(channel, &where, &size)) {
+ *           n = read(fsg_channel_fd(channel), where, size);    the loop's way
+ *           fsg_channel_received(channel, n);
+ *   }
+ *
+ * Messages are received straight into the memory given to fsg_channel_open(),
+ * and a write's data goes from there to the block without a copy, as a read's
+ * data goes from the block to the reply. When that memory is full of requests in
+ * flight, receive says no until some are done: that is the back-pressure.
+ *
+ * Threads: everything of one tree and its channel on the thread that owns the
+ * blocks.
+ */
+#ifndef FSG_H
+#define FSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "block.h"
+
+struct fsg_tree;
+struct fsg_channel;
+
+/* Owner and permission bits of the volumes; a read-only block never shows write bits. */
+struct fsg_access {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode; /* 0000..0777 */
+};
+
+/* NULL when memory ran out. @access is copied. */
+struct fsg_tree *fsg_tree_open(const struct fsg_access *access);
+/* After the channels that show it. NULL is allowed. */
+void fsg_tree_close(struct fsg_tree *tree);
+
+/**
+ * fsg_tree_add - show @block under @name
+ *
+ * @block is not owned and must outlive the tree. Returns 0, -EEXIST, -EINVAL for
+ * a name that is no file name, -ENOMEM. May be called while the tree is mounted.
+ */
+int fsg_tree_add(struct fsg_tree *tree, const char *name, struct devb_block *block);
+
+struct fsg_channel_options {
+	const char *mount_dir; /* an existing directory */
+	const char *source;    /* first field of /proc/mounts: the program's name */
+	/*
+	 * Where messages and data live: @memory_size bytes, page aligned, at least
+	 * FSG_MEMORY_MIN; not owned, free after close.
+	 */
+	void *memory;
+	size_t memory_size;
+	size_t io_max; /* largest read or write asked of a block; 4096..DEVB_IO_MAX; 0 = DEVB_IO_MAX
+			*/
+};
+
+/* Room for one message of the largest size and one reply of the largest size. */
+#define FSG_MEMORY_MIN (2 * ((size_t)DEVB_IO_MAX + 8192))
+
+/**
+ * fsg_channel_open - mount @tree
+ *
+ * Returns 0, or a negative errno with one sentence in @why: no FUSE in this
+ * kernel, no privileges, no such directory.
+ */
+int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
+		     const struct fsg_channel_options *options, char *why, size_t why_size);
+
+/* Non-blocking; becomes readable with every message; -1 after the end. */
+int fsg_channel_fd(const struct fsg_channel *channel);
+
+/**
+ * fsg_channel_receive - where the next message goes
+ *
+ * Returns false when there is no room until a request in flight is done, or
+ * after the end. Calling it again before fsg_channel_received() names the same
+ * place.
+ */
+bool fsg_channel_receive(struct fsg_channel *channel, void **where, size_t *size);
+
+/**
+ * fsg_channel_received - what the read returned: a count, or a negative errno
+ *
+ * Decodes the message, submits to the block or replies. -EAGAIN, -EINTR and
+ * -ENOENT (the message was withdrawn) are nothing; -ENODEV is the end (unmounted).
+ */
+void fsg_channel_received(struct fsg_channel *channel, ssize_t result);
+
+/* The mount is gone: unmounted by somebody, or aborted. */
+bool fsg_channel_ended(const struct fsg_channel *channel);
+
+/* Requests handed to blocks and not yet answered. */
+unsigned fsg_channel_in_flight(const struct fsg_channel *channel);
+
+/* Files of the tree that somebody holds open. */
+unsigned fsg_channel_open_files(const struct fsg_channel *channel);
+
+/**
+ * fsg_channel_close - unmount and free; nothing may be in flight. NULL is allowed
+ *
+ * Detaches even when files are open: their users see ENOTCONN from then on.
+ */
+void fsg_channel_close(struct fsg_channel *channel);
+
+#endif

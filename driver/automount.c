@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "automount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vio/log.h>
+
+extern char **environ;
+
+enum {
+	MOUNTS_MAX = 64,
+	TOOL_LIMIT_MS = 90000, /* chosen: a journal may have to be replayed */
+	TOOL_POLL_MS = 10,
+	TOOL_ARGS_MAX = 12,
+};
+
+struct mounted {
+	const struct devb_automount *automount;
+	bool made_dir;
+};
+
+static struct mounted mounts[MOUNTS_MAX];
+static unsigned mount_count;
+
+/* QNX's names for file systems that Linux calls otherwise. */
+static const char *linux_type(const char *type)
+{
+	static const struct {
+		const char *qnx, *linux_name;
+	} names[] = {
+		{"dos", "vfat"}, {"ext2", "ext4"},   {"cd", "iso9660"},
+		{"nt", "ntfs3"}, {"mac", "hfsplus"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(type, names[i].qnx) == 0) {
+			return names[i].linux_name;
+		}
+	}
+	return type;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/* Its exit status, or -1 when it did not end in time and was killed. */
+static int await(pid_t pid)
+{
+	int status;
+
+	for (long waited = 0; waited < TOOL_LIMIT_MS; waited += TOOL_POLL_MS) {
+		pid_t rc = waitpid(pid, &status, WNOHANG);
+
+		if (rc == pid) {
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+		}
+		pause_ms(TOOL_POLL_MS);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -1;
+}
+
+/* What the tool says of a failure, in one line. */
+static void read_output(int fd, char *text, size_t size)
+{
+	ssize_t n = read(fd, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	for (char *c = text; *c; c++) {
+		if (*c == '\n') {
+			*c = c[1] ? ' ' : '\0';
+		}
+	}
+}
+
+static int spawn(char *const args[], int output, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int rc;
+
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none); /* ours are blocked */
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+	rc = posix_spawnp(pid, args[0], &actions, &attributes, args, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return rc;
+}
+
+/* 0, or 1 with what the tool said in @text. */
+static int run(char *const args[], char *text, size_t size)
+{
+	int ends[2];
+	pid_t pid;
+	int rc;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		snprintf(text, size, "%s", strerror(errno));
+		return 1;
+	}
+	rc = spawn(args, ends[1], &pid);
+	if (rc) {
+		snprintf(text, size, "%s: %s", args[0], strerror(rc));
+	} else {
+		rc = await(pid);
+		read_output(ends[0], text, size);
+		if (rc && text[0] == '\0') {
+			snprintf(text, size, "%s ended with status %d", args[0], rc);
+		}
+	}
+	close(ends[0]);
+	close(ends[1]);
+	return rc ? 1 : 0;
+}
+
+static int mount_volume(const struct devb_automount *automount, const struct devb_volume *volume,
+			char *text, size_t size)
+{
+	char options[512];
+	char *args[TOOL_ARGS_MAX];
+	unsigned n = 0;
+
+	snprintf(options, sizeof(options), "loop%s%s%s", volume->read_only ? ",ro" : "",
+		 automount->options ? "," : "", automount->options ? automount->options : "");
+	args[n++] = (char[]){"mount"};
+	args[n++] = (char[]){"-o"};
+	args[n++] = options;
+	if (automount->fstype) {
+		args[n++] = (char[]){"-t"};
+		args[n++] = (char *)(uintptr_t)linux_type(automount->fstype);
+	}
+	args[n++] = (char *)(uintptr_t)volume->path;
+	args[n++] = (char *)(uintptr_t)automount->mountpoint;
+	args[n] = NULL;
+	return run(args, text, size);
+}
+
+static int mount_one(const struct devb_automount *automount, const struct devb_volume *volume,
+		     struct vio_error *err)
+{
+	char text[200];
+	bool made_dir;
+
+	if (mount_count == MOUNTS_MAX) {
+		return vio_fail(err, -EINVAL, "automount: more than %d mounts", MOUNTS_MAX);
+	}
+	made_dir = mkdir(automount->mountpoint, 0755) == 0;
+	if (mount_volume(automount, volume, text, sizeof(text))) {
+		if (made_dir) {
+			rmdir(automount->mountpoint);
+		}
+		return vio_fail(err, -EIO, "automount: %s cannot be mounted on %s: %s",
+				volume->path, automount->mountpoint, text);
+	}
+	mounts[mount_count++] = (struct mounted){automount, made_dir};
+	vio_log(VIO_LOG_INFO, "%s mounted on %s", volume->path, automount->mountpoint);
+	return 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* "hd0t179" names a volume; "hd0@179" the first partition of hd0 of that type. */
+static bool is_meant(const struct devb_automount *automount, const struct devb_volume *volume)
+{
+	if (automount->device[0] == '/' && !automount->partition_type) {
+		return strcmp(automount->device, volume->path) == 0;
+	}
+	if (!automount->partition_type) {
+		return strcmp(automount->device, volume->name) == 0;
+	}
+	return volume->mbr_type && strcmp(base_name(automount->device), volume->disk) == 0 &&
+	       devb_automount_takes_type(automount, volume->mbr_type);
+}
+
+static bool is_mounted(const struct devb_automount *automount)
+{
+	for (unsigned i = 0; i < mount_count; i++) {
+		if (mounts[i].automount == automount) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int mount_from(const struct devb_automount *automount, const struct devb_unit *unit,
+		      struct vio_error *err)
+{
+	for (unsigned i = 0; i < devb_unit_volume_count(unit); i++) {
+		struct devb_volume volume;
+
+		devb_unit_volume(unit, i, &volume);
+		if (is_meant(automount, &volume)) {
+			return mount_one(automount, &volume, err);
+		}
+	}
+	return 0;
+}
+
+int devb_automount_all(const struct devb_options *options, const struct devb_unit *unit,
+		       struct vio_error *err)
+{
+	unsigned before = mount_count;
+
+	for (unsigned i = 0; i < options->automount_count; i++) {
+		const struct devb_automount *automount = &options->automounts[i];
+		int rc = is_mounted(automount) ? 0 : mount_from(automount, unit, err);
+
+		if (rc < 0) {
+			return rc;
+		}
+	}
+	return (int)(mount_count - before);
+}
+
+const struct devb_automount *devb_automount_unused(const struct devb_options *options)
+{
+	for (unsigned i = 0; i < options->automount_count; i++) {
+		if (!is_mounted(&options->automounts[i])) {
+			return &options->automounts[i];
+		}
+	}
+	return NULL;
+}
+
+static void sync_mount(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		syncfs(fd);
+		close(fd);
+	}
+}
+
+static void unmount_one(const struct mounted *mounted)
+{
+	const char *path = mounted->automount->mountpoint;
+	char *args[] = {(char[]){"umount"}, (char *)(uintptr_t)path, NULL};
+	char text[200];
+
+	if (run(args, text, sizeof(text))) {
+		vio_log(VIO_LOG_WARN, "%s is still in use: it is synced and detached (%s)", path,
+			text);
+		sync_mount(path);
+		umount2(path, MNT_DETACH);
+	}
+	if (mounted->made_dir) {
+		rmdir(path);
+	}
+}
+
+void devb_automount_undo(void)
+{
+	while (mount_count > 0) {
+		unmount_one(&mounts[--mount_count]);
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* blk automount=: volumes handed to mount(8), on a loop device. Thread: main. */
+#ifndef DEVB_AUTOMOUNT_H
+#define DEVB_AUTOMOUNT_H
+
+#include <vio/error.h>
+
+#include "options.h"
+#include "unit.h"
+
+/**
+ * devb_automount_all - mount what the options ask for from the volumes of @unit
+ *
+ * Entries for volumes that this unit does not have are left alone. Returns how
+ * many were mounted, or a negative errno with a sentence; those mounted before
+ * it stay, for devb_automount_undo().
+ */
+int devb_automount_all(const struct devb_options *options, const struct devb_unit *unit,
+		       struct vio_error *err);
+
+/* Unmounts what was mounted, last first; what is busy is detached with a warning. */
+void devb_automount_undo(void);
+
+/* The first entry that no unit had a volume for, or NULL. */
+const struct devb_automount *devb_automount_unused(const struct devb_options *options);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "background.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <vio/log.h>
+
+static int ready_pipe = -1;
+static bool use_syslog;
+static enum vio_log_level level_max;
+
+/* Ends when the child says it is ready, or is gone. */
+static _Noreturn void wait_for_verdict(int fd, pid_t child)
+{
+	char verdict;
+	ssize_t n;
+	int status;
+
+	do {
+		n = read(fd, &verdict, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1) {
+		_exit(0);
+	}
+	if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status)) {
+		_exit(WEXITSTATUS(status));
+	}
+	fprintf(stderr, "devb-virtio: it ended unexpectedly while starting\n");
+	_exit(1);
+}
+
+int devb_background_start(struct vio_error *err)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		return vio_fail(err, -ENOMEM, "no pipe (%s)", strerror(errno));
+	}
+	fflush(NULL);
+	child = fork();
+	if (child < 0) {
+		return vio_fail(err, -ENOMEM, "no process for the background (%s)",
+				strerror(errno));
+	}
+	if (child > 0) {
+		close(ends[1]);
+		wait_for_verdict(ends[0], child);
+	}
+	close(ends[0]);
+	ready_pipe = ends[1];
+	setsid();
+	return 0;
+}
+
+void devb_background_ready(void)
+{
+	int null;
+
+	if (ready_pipe < 0) {
+		return;
+	}
+	fflush(NULL);
+	openlog("devb-virtio", LOG_PID, LOG_DAEMON);
+	use_syslog = true;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+	if (chdir("/") < 0 || write(ready_pipe, "", 1) < 0) {
+		vio_log(VIO_LOG_WARN, "the starting process is gone (%s)", strerror(errno));
+	}
+	close(ready_pipe);
+	ready_pipe = -1;
+}
+
+static void sink(void *context, enum vio_log_level level, const char *text)
+{
+	static const int priorities[] = {
+		[VIO_LOG_ERROR] = LOG_ERR,
+		[VIO_LOG_WARN] = LOG_WARNING,
+		[VIO_LOG_INFO] = LOG_INFO,
+		[VIO_LOG_DEBUG] = LOG_DEBUG,
+	};
+
+	(void)context;
+	if (level > level_max) {
+		return;
+	}
+	if (use_syslog) {
+		syslog(priorities[level], "%s", text);
+	} else {
+		fprintf(stderr, "devb-virtio: %s\n", text);
+	}
+}
+
+void devb_log_start(unsigned verbosity)
+{
+	level_max = verbosity == 0 ? VIO_LOG_WARN : verbosity == 1 ? VIO_LOG_INFO : VIO_LOG_DEBUG;
+	vio_log_install(sink, NULL);
+}

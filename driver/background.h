@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From the foreground into the background: the parent waits until the child is
+ * ready, and ends with its verdict.
+ */
+#ifndef DEVB_BACKGROUND_H
+#define DEVB_BACKGROUND_H
+
+#include <stdbool.h>
+
+#include <vio/error.h>
+
+/**
+ * devb_background_start - go on in a child process
+ *
+ * Returns in the child only. The parent ends with 0 after
+ * devb_background_ready(), with 1 if the child ends before. Before any thread.
+ */
+int devb_background_start(struct vio_error *err);
+
+/* The volumes can be opened: let the parent go, and leave the terminal alone. */
+void devb_background_ready(void);
+
+/* Messages: standard error until ready in the background, then syslog. */
+void devb_log_start(unsigned verbosity);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A VirtIO disk as a devb_block: aligned requests go straight to the queue,
+ * unaligned ones through a read-modify-write (rmw.c), all of them asynchronously.
+ *
+ * Threads: everything on the thread that runs the disk's loop.
+ */
+#ifndef DEVB_DISK_H
+#define DEVB_DISK_H
+
+#include <stdbool.h>
+
+#include <vio/blk.h>
+#include <vio/error.h>
+
+#include "block.h"
+
+struct devb_disk;
+
+/* @blk is not owned. Returns 0, or -ENOMEM with a sentence. */
+int devb_disk_open(struct devb_disk **disk, struct vio_blk *blk, struct vio_error *err);
+/* Nothing may be in flight. NULL is allowed. */
+void devb_disk_close(struct devb_disk *disk);
+
+struct devb_block *devb_disk_block(struct devb_disk *disk);
+
+/**
+ * devb_disk_poll - run done() for what is finished, start what was waiting
+ *
+ * Notifies the device of everything submitted since, at most once. Returns how
+ * many requests of the device finished.
+ */
+unsigned devb_disk_poll(struct devb_disk *disk);
+
+/* Requests that have not been done yet. */
+unsigned devb_disk_in_flight(const struct devb_disk *disk);
+
+/*
+ * Waiting for the device, see blk.h. arm returns true if there is something to
+ * poll already.
+ */
+int devb_disk_wait_fd(const struct devb_disk *disk);
+bool devb_disk_wait_arm(struct devb_disk *disk);
+void devb_disk_wait_ack(struct devb_disk *disk);
+
+/**
+ * devb_disk_tick - once a second: deadlines, resize, recovery
+ *
+ * Returns 0, or -ENODEV when the device is lost for good: its memory is in
+ * quarantine and the disk must not be used any more.
+ */
+int devb_disk_tick(struct devb_disk *disk);
+
+#endif

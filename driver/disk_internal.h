@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef DEVB_DISK_INTERNAL_H
+#define DEVB_DISK_INTERNAL_H
+
+#include "disk.h"
+
+enum {
+	DISK_REQUESTS = 256,       /* chosen: more than a default queue takes */
+	DISK_RMW_BUFFER = 1 << 17, /* bytes; at least two of the largest blocks */
+};
+
+/* One request at the device. */
+struct disk_request {
+	struct vio_blk_request vio; /* user_data leads back here */
+	struct iovec iov;
+	struct devb_io *io; /* NULL: free */
+	struct disk_request *next_free;
+};
+
+/* Requests in order, linked through devb_io.next. */
+struct io_list {
+	struct devb_io *first, *last;
+};
+
+static inline void io_list_append(struct io_list *list, struct devb_io *io)
+{
+	io->next = NULL;
+	if (list->last) {
+		list->last->next = io;
+	} else {
+		list->first = io;
+	}
+	list->last = io;
+}
+
+static inline struct devb_io *io_list_take(struct io_list *list)
+{
+	struct devb_io *io = list->first;
+
+	if (io) {
+		list->first = io->next;
+		if (!list->first) {
+			list->last = NULL;
+		}
+	}
+	return io;
+}
+
+/*
+ * Read-modify-write: unaligned requests one after the other, each in pieces that
+ * fit the buffer. While a write is active, no other write may touch its blocks:
+ * overlapping ones wait in `held`, and it starts only when none is in flight.
+ */
+struct disk_rmw {
+	struct io_list waiting;
+	struct devb_io *active; /* NULL: none */
+	struct devb_io inner;   /* the aligned request of the current step */
+	size_t done_bytes;      /* of the active request */
+	size_t piece_bytes;     /* of the active request in the current step */
+	bool is_blocked;        /* an overlapping write is still in flight */
+	char *buffer;           /* DISK_RMW_BUFFER bytes that the device reaches */
+};
+
+struct devb_disk {
+	struct devb_block block; /* first */
+	struct vio_blk *blk;
+	struct vio_blk_queue *queue;
+	struct disk_request requests[DISK_REQUESTS];
+	struct disk_request *free_requests;
+	struct io_list pending;  /* the queue was full */
+	struct io_list held;     /* writes that overlap the active read-modify-write */
+	struct io_list finished; /* done, but done() may not run inside submit */
+	unsigned in_flight;
+	unsigned restarts; /* in a row without success */
+	struct disk_rmw rmw;
+};
+
+/* disk.c: hand an aligned request to the device, now or when there is room. */
+int disk_start(struct devb_disk *disk, struct devb_io *io);
+/* done() at the next poll. */
+void disk_finish_later(struct devb_disk *disk, struct devb_io *io, int result);
+
+/* rmw.c */
+int rmw_open(struct devb_disk *disk, struct vio_error *err);
+void rmw_close(struct devb_disk *disk);
+void rmw_submit(struct devb_disk *disk, struct devb_io *io);
+/* Must @io, an aligned write, wait for the active read-modify-write? */
+bool rmw_holds(const struct devb_disk *disk, const struct devb_io *io);
+/* Something finished: go on with what was blocked by it. */
+void rmw_poke(struct devb_disk *disk);
+
+#endif

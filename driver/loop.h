@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The one place that waits: a thread with an io_uring for the messages of a
+ * channel, the completions of a disk, a clock tick, and calls from outside.
+ *
+ *   devb_loop_open()    prepare; nothing runs yet
+ *   devb_loop_start()   the thread runs: disk and channel are its own from here on
+ *   devb_loop_call()    run a function over there, and wait for it
+ *   devb_loop_stop()    finish what is in flight, flush, end the thread
+ *   devb_loop_close()
+ *
+ * While requests are in flight it spins briefly, then sleeps with growing
+ * pauses; with nothing in flight it sleeps until a message or the tick.
+ */
+#ifndef DEVB_LOOP_H
+#define DEVB_LOOP_H
+
+#include <stdbool.h>
+
+#include <vio/error.h>
+
+#include "disk.h"
+#include "fsg.h"
+
+struct devb_loop;
+
+/* Called once on the loop's thread when it ends by itself: volumes unmounted, device lost. */
+typedef void devb_loop_ended(void *context);
+
+int devb_loop_open(struct devb_loop **loop, struct devb_disk *disk, struct fsg_channel *channel,
+		   devb_loop_ended *ended, void *context, struct vio_error *err);
+int devb_loop_start(struct devb_loop *loop, struct vio_error *err);
+
+/**
+ * devb_loop_call - run @function on the loop's thread and wait until it returned
+ *
+ * Not from that thread. Returns what @function returned, or -ENODEV after the end.
+ */
+int devb_loop_call(struct devb_loop *loop, int (*function)(void *), void *argument);
+
+/**
+ * devb_loop_stop - no new messages; finish, flush, join the thread
+ *
+ * Bounded by the deadline of the requests in flight. Harmless when it ended by
+ * itself or never started. Returns the result of the last flush.
+ */
+int devb_loop_stop(struct devb_loop *loop);
+
+/* After stop. NULL is allowed. */
+void devb_loop_close(struct devb_loop *loop);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vio-transport/open.h>
+
+enum {
+	DISKS_TRIED = 1000
+};
+
+static int paths(const struct devb_names *names, const char *name, char link[PATH_MAX],
+		 char target[PATH_MAX])
+{
+	const char *slash = strcmp(names->devdir, "/") == 0 ? "" : "/";
+
+	if (snprintf(link, PATH_MAX, "%s%s%s", names->devdir, slash, name) >= PATH_MAX ||
+	    snprintf(target, PATH_MAX, "%s/%s", names->target_dir, name) >= PATH_MAX) {
+		return -ENAMETOOLONG;
+	}
+	return 0;
+}
+
+/* The device that a link of ours leads to; false for anything else. */
+static bool read_key(const char *link, char *key, size_t key_size)
+{
+	static const char ours[] = VIOT_RUN_DIR "/";
+	char target[PATH_MAX];
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+	char *end;
+
+	if (n < 0) {
+		return false;
+	}
+	target[n] = '\0';
+	if (strncmp(target, ours, sizeof(ours) - 1) != 0) {
+		return false;
+	}
+	end = strchr(target + sizeof(ours) - 1, '/');
+	if (!end) {
+		return false;
+	}
+	*end = '\0';
+	return snprintf(key, key_size, "%s", target + sizeof(ours) - 1) < (int)key_size;
+}
+
+/* A link that a killed process left: its device is ours by now, or nobody's. */
+static bool is_stale(const struct devb_names *names, const char *link)
+{
+	char key[64];
+
+	return read_key(link, key, sizeof(key)) &&
+	       (strcmp(key, names->key) == 0 || !viot_is_driven(key));
+}
+
+static bool is_claimed(const struct devb_names *names, const char *name)
+{
+	for (unsigned i = 0; i < names->count; i++) {
+		if (strcmp(names->claimed[i], name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* 0, -EEXIST, or another negative errno. */
+static int try_claim(struct devb_names *names, const char *name)
+{
+	char link[PATH_MAX], target[PATH_MAX];
+	int rc = paths(names, name, link, target);
+
+	if (rc < 0) {
+		return rc;
+	}
+	if (names->count == sizeof(names->claimed) / sizeof(names->claimed[0])) {
+		return -ENOSPC;
+	}
+	if (symlink(target, link) < 0) {
+		if (errno != EEXIST || is_claimed(names, name) || !is_stale(names, link)) {
+			return -errno;
+		}
+		unlink(link);
+		if (symlink(target, link) < 0) {
+			return -errno;
+		}
+	}
+	snprintf(names->claimed[names->count++], sizeof(names->claimed[0]), "%s", name);
+	return 0;
+}
+
+static int refuse(const struct devb_names *names, const char *name, int rc, struct vio_error *err)
+{
+	if (rc == -EEXIST) {
+		return vio_fail(err, -EBUSY, "%s/%s exists already and is not ours", names->devdir,
+				name);
+	}
+	return vio_fail(
+		err, -EACCES,
+		"the name %s cannot be made in %s (%s): give a directory that exists and can "
+		"be written with 'blk devdir='",
+		name, names->devdir, strerror(-rc));
+}
+
+int devb_names_claim(struct devb_names *names, const char *name, struct vio_error *err)
+{
+	int rc = try_claim(names, name);
+
+	return rc < 0 ? refuse(names, name, rc, err) : 0;
+}
+
+int devb_names_claim_disk(struct devb_names *names, const char *prefix, unsigned first,
+			  struct vio_error *err)
+{
+	int rc = -EEXIST;
+
+	for (unsigned i = 0; i < DISKS_TRIED && rc == -EEXIST; i++) {
+		snprintf(names->disk, sizeof(names->disk), "%s%u", prefix, first + i);
+		rc = try_claim(names, names->disk);
+	}
+	return rc < 0 ? refuse(names, names->disk, rc, err) : 0;
+}
+
+void devb_names_release(struct devb_names *names)
+{
+	char link[PATH_MAX], target[PATH_MAX], key[64];
+
+	for (unsigned i = 0; i < names->count; i++) {
+		if (paths(names, names->claimed[i], link, target) == 0 &&
+		    read_key(link, key, sizeof(key)) && strcmp(key, names->key) == 0) {
+			unlink(link);
+		}
+	}
+	names->count = 0;
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every option of devb-virtio: one function that reads its value, and one row in
+ * the table at the end of this file. Nothing else knows an option by name.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "options_internal.h"
+
+#define SECTOR_SIZE    512u         /* the unit of maxio, as on QNX */
+#define QUEUE_SIZE_MIN 2            /* a request of one buffer and its status */
+#define QUEUE_SIZE_MAX 32768        /* VirtIO 1.2, 2.7 */
+#define DMA_SIZE_MIN   (4ull << 20) /* chosen: four of the largest requests */
+#define DMA_SIZE_MAX   (1ull << 30) /* chosen */
+#define IO_MIN_SECTORS 8            /* one page */
+#define NAME_FIRST_MAX 999          /* chosen */
+#define TIMEOUT_S_MAX  3600         /* chosen */
+#define VERBOSITY_MAX  9            /* chosen */
+#define MODE_MAX       0777
+#define ID_MAX         (UINT32_MAX - 1) /* the largest number means "unchanged" to chown(2) */
+
+/* ---- switches ---- */
+
+static int set_foreground(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->foreground = true;
+	return 0;
+}
+
+static int set_list(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->list_devices = true;
+	return 0;
+}
+
+static int set_help(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->show_help = true;
+	return 0;
+}
+
+static int set_version(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->show_version = true;
+	return 0;
+}
+
+/* ---- virtio ---- */
+
+static struct devb_disk_options *last_disk(struct devb_parse *parse)
+{
+	return &parse->options->disks[parse->options->disk_count - 1];
+}
+
+/* smem, irq and pci are judged together, at the end of the line. */
+static int add_address(struct devb_parse *parse, const char *value)
+{
+	char *address = parse->addresses[parse->options->disk_count - 1];
+	size_t used = strlen(address);
+	size_t left = sizeof(parse->addresses[0]) - used;
+	int size = snprintf(address + used, left, "%s%s=%s", used ? "," : "", parse->option->name,
+			    value);
+
+	return (size_t)size < left ? 0 : devb_parse_bad_value(parse, value);
+}
+
+static int set_queue_size(struct devb_parse *parse, const char *value)
+{
+	uint64_t size;
+
+	if (!devb_number_parse(value, QUEUE_SIZE_MIN, QUEUE_SIZE_MAX, &size) ||
+	    (size & (size - 1)) != 0)
+		return devb_parse_bad_value(parse, value);
+	last_disk(parse)->queue_size = (uint16_t)size;
+	return 0;
+}
+
+static int set_dma_size(struct devb_parse *parse, const char *value)
+{
+	if (!devb_size_parse(value, DMA_SIZE_MIN, DMA_SIZE_MAX, &last_disk(parse)->dma_size))
+		return devb_parse_bad_value(parse, value);
+	return 0;
+}
+
+static int set_takeover(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	last_disk(parse)->takeover = true;
+	return 0;
+}
+
+/* ---- blk ---- */
+
+static int set_auto(struct devb_parse *parse, const char *value)
+{
+	bool none = strcmp(value, "none") == 0;
+
+	if (!none && strcmp(value, "partition") != 0)
+		return devb_parse_bad_value(parse, value);
+	parse->options->show_partitions = !none;
+	return 0;
+}
+
+static int set_devdir(struct devb_parse *parse, const char *value)
+{
+	char *devdir = parse->options->devdir;
+	size_t size = strlen(value);
+
+	if (value[0] != '/' || size >= sizeof(parse->options->devdir))
+		return devb_parse_bad_value(parse, value);
+	while (size > 1 && value[size - 1] == '/')
+		size--;
+	memcpy(devdir, value, size);
+	devdir[size] = '\0';
+	return 0;
+}
+
+static int set_read_only(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->read_only = true;
+	return 0;
+}
+
+static int set_io_max(struct devb_parse *parse, const char *value)
+{
+	const uint64_t most = DEVB_IO_MAX / SECTOR_SIZE;
+	uint64_t sectors;
+
+	if (!devb_number_parse(value, IO_MIN_SECTORS, UINT64_MAX, &sectors))
+		return devb_parse_bad_value(parse, value);
+	if (sectors > most) {
+		devb_parse_note(parse, true, "blk maxio=%llu: lowered to %llu, which is 1 MiB",
+				(unsigned long long)sectors, (unsigned long long)most);
+		sectors = most;
+	}
+	parse->options->io_max = (uint32_t)sectors * SECTOR_SIZE;
+	return 0;
+}
+
+static int set_owner(struct devb_parse *parse, const char *value)
+{
+	uint64_t id;
+
+	if (!devb_number_parse(value, 0, ID_MAX, &id))
+		return devb_parse_bad_value(parse, value);
+	parse->options->owner = (uid_t)id;
+	parse->options->has_owner = true;
+	return 0;
+}
+
+static int set_group(struct devb_parse *parse, const char *value)
+{
+	uint64_t id;
+
+	if (!devb_number_parse(value, 0, ID_MAX, &id))
+		return devb_parse_bad_value(parse, value);
+	parse->options->group = (gid_t)id;
+	parse->options->has_group = true;
+	return 0;
+}
+
+/* Octal, as chmod(1) takes it. */
+static int set_mode(struct devb_parse *parse, const char *value)
+{
+	size_t digits = strspn(value, "01234567");
+	unsigned long mode = strtoul(value, NULL, 8);
+
+	if (digits == 0 || value[digits] || mode > MODE_MAX)
+		return devb_parse_bad_value(parse, value);
+	parse->options->mode = (mode_t)mode;
+	parse->options->has_mode = true;
+	return 0;
+}
+
+/* ---- disk ---- */
+
+static bool is_prefix(const char *text, size_t size)
+{
+	if (size == 0 || size >= DEVB_PREFIX_SIZE || !isalpha((unsigned char)text[0]))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("-_", text[i]))
+			return false;
+	return !isdigit((unsigned char)text[size - 1]); /* hd1 + 0 would look like hd + 10 */
+}
+
+/* prefix[@number] */
+static int set_name(struct devb_parse *parse, const char *value)
+{
+	struct devb_options *options = parse->options;
+	size_t size = strcspn(value, "@");
+	uint64_t first = 0;
+
+	if (!is_prefix(value, size) ||
+	    (value[size] && !devb_number_parse(value + size + 1, 0, NAME_FIRST_MAX, &first)))
+		return devb_parse_bad_value(parse, value);
+	memcpy(options->name_prefix, value, size);
+	options->name_prefix[size] = '\0';
+	options->name_first = (unsigned)first;
+	return 0;
+}
+
+/* Cuts "60:90:10:30" into its numbers; returns how many, 0 when one of them is none. */
+static unsigned read_timeouts(char *text, uint64_t numbers[4])
+{
+	unsigned count = 0;
+	char *number;
+
+	while ((number = strsep(&text, ":"))) {
+		if (count == 4 || !devb_number_parse(number, 0, UINT32_MAX, &numbers[count]))
+			return 0;
+		count++;
+	}
+	return count;
+}
+
+/* rw, or QNX's g1:g2:g3:rw[@path:target:lun] */
+static int set_timeout(struct devb_parse *parse, const char *value)
+{
+	char text[64];
+	size_t size = strcspn(value, "@");
+	uint64_t numbers[4], rw;
+	unsigned count;
+
+	if (size >= sizeof(text))
+		return devb_parse_bad_value(parse, value);
+	memcpy(text, value, size);
+	text[size] = '\0';
+	count = read_timeouts(text, numbers);
+	if (count != 1 && count != 4)
+		return devb_parse_bad_value(parse, value);
+	rw = numbers[count - 1];
+	if (rw < 1 || rw > TIMEOUT_S_MAX)
+		return devb_parse_bad_value(parse, value);
+	parse->options->timeout_s = (unsigned)rw;
+	if (count == 4 || value[size])
+		devb_parse_note(parse, false,
+				"disk timeout: only the seconds for reads and writes have an "
+				"effect, and they apply to every disk of this process");
+	return 0;
+}
+
+/* ---- cam ---- */
+
+static int set_quiet(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->quiet = true;
+	return 0;
+}
+
+static int set_verbosity(struct devb_parse *parse, const char *value)
+{
+	uint64_t level = 1;
+
+	if (value && !devb_number_parse(value, 0, VERBOSITY_MAX, &level))
+		return devb_parse_bad_value(parse, value);
+	parse->options->verbosity = (unsigned)level;
+	return 0;
+}
+
+static int set_plug_and_play(struct devb_parse *parse, const char *value)
+{
+	(void)value;
+	parse->options->plug_and_play = true;
+	return 0;
+}
+
+/* uid:gid */
+static int set_user(struct devb_parse *parse, const char *value)
+{
+	char text[32];
+	char *group;
+	uint64_t uid, gid;
+
+	if (strlen(value) >= sizeof(text))
+		return devb_parse_bad_value(parse, value);
+	memcpy(text, value, strlen(value) + 1);
+	group = strchr(text, ':');
+	if (!group)
+		return devb_parse_bad_value(parse, value);
+	*group++ = '\0';
+	if (!devb_number_parse(text, 0, ID_MAX, &uid) || !devb_number_parse(group, 0, ID_MAX, &gid))
+		return devb_parse_bad_value(parse, value);
+	parse->options->run_uid = (uid_t)uid;
+	parse->options->run_gid = (gid_t)gid;
+	parse->options->has_user = true;
+	devb_parse_note(parse, true,
+			"cam user=%s: this release keeps running as root; dropping to a user comes "
+			"in a later one",
+			value);
+	return 0;
+}
+
+/* clang-format off */
+#define SWITCH(name, set, help) \
+	{ DEVB_GROUP_SWITCH, DEVB_OPTION_FLAG, name, set, NULL, NULL, help }
+#define FLAG(group, name, set, help) \
+	{ DEVB_GROUP_##group, DEVB_OPTION_FLAG, name, set, NULL, NULL, help }
+#define VALUE(group, name, value, set, expected, help) \
+	{ DEVB_GROUP_##group, DEVB_OPTION_VALUE, name, set, value, expected, help }
+#define MAYBE(group, name, value, set, expected, help) \
+	{ DEVB_GROUP_##group, DEVB_OPTION_MAYBE_VALUE, name, set, value, expected, help }
+#define NO_EFFECT(group, name, why) \
+	{ DEVB_GROUP_##group, DEVB_OPTION_NO_EFFECT, name, NULL, NULL, NULL, why }
+
+const struct devb_option devb_option_table[] = {
+	SWITCH("-f", set_foreground,
+	       "stay in the foreground"),
+	SWITCH("--list", set_list,
+	       "print every VirtIO device on the PCI bus, who holds it and how to start on it"),
+	SWITCH("--help", set_help,
+	       "print this text"),
+	SWITCH("--version", set_version,
+	       "print the version"),
+
+	VALUE(VIRTIO, "smem", "ADDRESS", add_address,
+	      "the guest-physical address of the device's registers, for example 'smem=0x1c0d0000'",
+	      "guest-physical address of the device's registers; needs irq"),
+	VALUE(VIRTIO, "irq", "NUMBER", add_address,
+	      "the interrupt number of the device as the hypervisor counts it, for example 'irq=41'",
+	      "interrupt of the device at smem, as the hypervisor counts it (Arm: GIC INTID, "
+	      "x86: GSI)"),
+	VALUE(VIRTIO, "pci", "DEVICE", add_address,
+	      "the number of a VirtIO block device on the PCI bus from 0, or a function such as "
+	      "'pci=0000:00:04.0'",
+	      "block device on the PCI bus: 0 for the first (default), 1 for the second, or a "
+	      "function such as 0000:00:04.0; excludes smem and irq"),
+	VALUE(VIRTIO, "qsize", "ENTRIES", set_queue_size,
+	      "a power of two from 2 to 32768, for example 'qsize=256'",
+	      "entries of the queue, a power of two from 2 to 32768 (default 256); more than the "
+	      "device's maximum is lowered to it, with a warning"),
+	VALUE(VIRTIO, "dma", "SIZE", set_dma_size,
+	      "a size from 4M to 1G, for example 'dma=8M'",
+	      "memory for transfers, 4M to 1G (default 8M), in locked huge pages"),
+	FLAG(VIRTIO, "takeover", set_takeover,
+	     "take the device away from the kernel's driver first"),
+
+	VALUE(BLK, "auto", "none|partition", set_auto,
+	      "'none' or 'partition'",
+	      "show the disk alone or its partitions too (default partition)"),
+	VALUE(BLK, "automount", "DEVICE:DIRECTORY[:FSTYPE[:OPTIONS]]", devb_automount_add,
+	      "'DEVICE:DIRECTORY[:FSTYPE[:OPTIONS]]' or '@FILE', for example "
+	      "'automount=hd0t131:/mnt:ext4'",
+	      "mount a volume as soon as it is there; DEVICE is a name in devdir, a path, or "
+	      "DISK@TYPE for a partition of that type; write \\, for a comma and \\: for a colon; "
+	      "may be repeated; automount=@FILE reads such values from a file, one a line"),
+	VALUE(BLK, "devdir", "DIRECTORY", set_devdir,
+	      "an absolute path, for example 'devdir=/dev'",
+	      "where the volumes appear (default /dev)"),
+	VALUE(BLK, "maxio", "BLOCKS", set_io_max,
+	      "a number of 512-byte blocks, 8 or more, for example 'maxio=2048'",
+	      "largest request in blocks of 512 bytes, 8 to 2048 (default 2048, which is 1 MiB)"),
+	VALUE(BLK, "mntuid", "UID", set_owner,
+	      "a number, for example 'mntuid=1000'",
+	      "user who owns the volumes (default: who started the driver)"),
+	VALUE(BLK, "mntgid", "GID", set_group,
+	      "a number, for example 'mntgid=6'",
+	      "group of the volumes (default: of who started the driver)"),
+	VALUE(BLK, "mntperms", "MODE", set_mode,
+	      "octal permissions up to 777, for example 'mntperms=660'",
+	      "octal permissions of the volumes (default 600)"),
+	FLAG(BLK, "ro", set_read_only,
+	     "let nobody write"),
+	NO_EFFECT(BLK, "alloc", "this driver has no cache of its own"),
+	NO_EFFECT(BLK, "cache", "the kernel's page cache takes this part"),
+	NO_EFFECT(BLK, "commit", "it comes in a later release, until then fsync(2) decides"),
+	NO_EFFECT(BLK, "delwri", "the kernel writes back as in /proc/sys/vm/dirty_*"),
+	NO_EFFECT(BLK, "fdinfo", "the kernel keeps track of open files"),
+	NO_EFFECT(BLK, "lock", "memory for transfers is always locked"),
+	NO_EFFECT(BLK, "map", "file systems keep their own maps"),
+	NO_EFFECT(BLK, "marking", "file systems keep their own marks"),
+	NO_EFFECT(BLK, "memory", "'virtio dma=' sets the memory for transfers"),
+	NO_EFFECT(BLK, "naio", "'virtio qsize=' sets how many requests are in flight"),
+	NO_EFFECT(BLK, "ncache", "the kernel keeps names"),
+	NO_EFFECT(BLK, "noatime", "it belongs to a mount, for example to 'blk automount='"),
+	NO_EFFECT(BLK, "normv", "a VirtIO disk is not removable"),
+	NO_EFFECT(BLK, "priority", "start the driver under chrt(1) or nice(1)"),
+	NO_EFFECT(BLK, "ra", "the kernel reads ahead"),
+	NO_EFFECT(BLK, "ramdisk", "Linux has RAM disks of its own"),
+	NO_EFFECT(BLK, "rmvto", "a VirtIO disk is not removable"),
+	NO_EFFECT(BLK, "verbose", "'cam verbose' prints more"),
+	NO_EFFECT(BLK, "vnode", "the kernel keeps inodes"),
+	NO_EFFECT(BLK, "wipe", "the kernel keeps the cache"),
+
+	VALUE(DISK, "name", "PREFIX[@NUMBER]", set_name,
+	      "up to 15 letters, digits, '-' or '_', a letter first and no digit last, then perhaps "
+	      "'@' and a number up to 999, for example 'name=hd' or 'name=usb@2'",
+	      "names of the disks, and the number to try first (default hd, from 0)"),
+	VALUE(DISK, "timeout", "SECONDS", set_timeout,
+	      "seconds from 1 to 3600, for example 'timeout=30'",
+	      "deadline of a request, 1 to 3600 (default 30); of QNX's g1:g2:g3:rw the last counts"),
+	NO_EFFECT(DISK, "maxio", "'blk maxio=' sets the largest request"),
+	NO_EFFECT(DISK, "nobios", "the geometry of a VirtIO disk is not used"),
+	NO_EFFECT(DISK, "noptab", "the geometry of a VirtIO disk is not used"),
+	NO_EFFECT(DISK, "retries", "the device repeats by itself what can be repeated"),
+	NO_EFFECT(DISK, "rmb", "a VirtIO disk is not removable"),
+	NO_EFFECT(DISK, "translation", "the geometry of a VirtIO disk is not used"),
+	NO_EFFECT(DISK, "verbose", "'cam verbose' prints more"),
+
+	FLAG(CAM, "pnp", set_plug_and_play,
+	     "stay although no device is found"),
+	FLAG(CAM, "quiet", set_quiet,
+	     "print no banner at the start"),
+	VALUE(CAM, "user", "UID:GID", set_user,
+	      "two numbers, for example 'user=20:20'",
+	      "run as this user; accepted, but this release keeps running as root"),
+	MAYBE(CAM, "verbose", "LEVEL", set_verbosity,
+	      "a number from 0 to 9, for example 'verbose=2'",
+	      "print more, 0 to 9 (default 0; verbose alone is 1)"),
+	NO_EFFECT(CAM, "async", "there is no cache to invalidate"),
+	NO_EFFECT(CAM, "bounce", "'virtio dma=' sets the memory for transfers"),
+	NO_EFFECT(CAM, "cache", "the memory for transfers is coherent"),
+	NO_EFFECT(CAM, "lun", "a VirtIO disk has one unit"),
+	NO_EFFECT(CAM, "maxio", "'blk maxio=' sets the largest request"),
+	NO_EFFECT(CAM, "noio", "Linux has no such call"),
+	NO_EFFECT(CAM, "nopriv", "Linux has no such call"),
+	NO_EFFECT(CAM, "priority", "start the driver under chrt(1) or nice(1)"),
+	NO_EFFECT(CAM, "resmgr", "there is no pass-through interface"),
+
+	{ .name = NULL },
+};
+/* clang-format on */

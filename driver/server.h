@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The program once its command line is known: bring the units up, wait, bring them down. */
+#ifndef DEVB_SERVER_H
+#define DEVB_SERVER_H
+
+#include <vio/error.h>
+
+#include "options.h"
+
+/* SIGTERM, SIGINT, SIGHUP are kept for devb_server_wait(). Before any thread. */
+void devb_server_block_signals(void);
+
+/**
+ * devb_server_start - every disk, its partitions, the automounts
+ *
+ * Returns 0, or a negative errno with a sentence; everything is undone then.
+ */
+int devb_server_start(const struct devb_options *options, struct vio_error *err);
+
+/* Until a signal, or until a unit ends by itself: 0, or -EIO in that case. */
+int devb_server_wait(void);
+
+/* 0, or a negative errno if something that was written may not be safe. */
+int devb_server_stop(void);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/virtio_ids.h>
+
+#include <vio-transport/open.h>
+#include <vio/blk.h>
+#include <vio/log.h>
+
+#include "disk.h"
+#include "fsg.h"
+#include "loop.h"
+#include "names.h"
+#include "partition.h"
+#include "table.h"
+
+enum {
+	BOUNCE_SIZE = 64 * 1024,  /* the least: nothing here needs copies */
+	MEMORY_STEP = 256 * 1024, /* how finely the size of the message memory is sought */
+};
+
+struct devb_unit {
+	const struct devb_options *options;
+	const struct devb_disk_options *disk_options;
+	struct vio_transport *transport;
+	struct vio_blk *blk;
+	struct devb_disk *disk;
+	struct fsg_tree *tree;
+	struct fsg_channel *channel;
+	struct devb_loop *loop;
+	struct devb_names names;
+	bool has_mount_dir;
+	void *memory; /* of the channel; the device reaches it */
+	size_t memory_size;
+	struct devb_table table;
+	struct devb_partition partitions[DEVB_PARTITIONS_MAX];
+	unsigned shown; /* partitions in the tree */
+	unsigned shown_index[DEVB_PARTITIONS_MAX];
+	char id[VIO_BLK_ID_SIZE + 1];
+};
+
+static int open_device(struct devb_unit *unit, struct vio_error *err)
+{
+	const struct viot_options transport_options = {
+		.dma_size = (size_t)unit->disk_options->dma_size,
+		.device_type = VIRTIO_ID_BLOCK,
+		.takeover = unit->disk_options->takeover,
+	};
+	const struct vio_blk_options blk_options = {
+		.queue_size = unit->disk_options->queue_size,
+		.timeout_ms = unit->options->timeout_s * 1000,
+		.bounce_size = BOUNCE_SIZE,
+		.read_only = unit->options->read_only,
+	};
+	int rc = viot_open(&unit->transport, &unit->disk_options->address, &transport_options, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = vio_blk_open(&unit->blk, unit->transport, &blk_options, err);
+	return rc < 0 ? rc : devb_disk_open(&unit->disk, unit->blk, err);
+}
+
+static void note_what_was_found(struct devb_unit *unit)
+{
+	const struct vio_blk_info *info = vio_blk_info(unit->blk);
+
+	if (info->queue_size_clamped) {
+		vio_log(VIO_LOG_WARN, "%s: qsize=%u is more than the device takes: %u is used",
+			unit->transport->name, unit->disk_options->queue_size, info->queue_size);
+	}
+	if (!info->can_flush && !info->read_only) {
+		vio_log(VIO_LOG_INFO,
+			"%s: the device has no flush command: writes count as safe "
+			"once they are done",
+			unit->transport->name);
+	}
+	/* a device without an identity is as good as any other */
+	if (vio_blk_get_id(unit->blk, unit->id) < 0) {
+		unit->id[0] = '\0';
+	}
+}
+
+/* All the DMA memory that rings and headers left over goes to messages and data. */
+static int take_memory(struct devb_unit *unit, struct vio_error *err)
+{
+	size_t size = (size_t)unit->disk_options->dma_size;
+
+	for (; size >= FSG_MEMORY_MIN; size -= MEMORY_STEP) {
+		unit->memory = vio_blk_alloc(unit->blk, size);
+		if (unit->memory) {
+			unit->memory_size = size;
+			return 0;
+		}
+	}
+	return vio_fail(err, -ENOMEM,
+			"dma=%llu is too small for a queue of %u entries: give more, or a smaller "
+			"qsize=",
+			(unsigned long long)unit->disk_options->dma_size,
+			vio_blk_info(unit->blk)->queue_size);
+}
+
+static int claim_name(struct devb_unit *unit, struct vio_error *err)
+{
+	struct devb_names *names = &unit->names;
+
+	snprintf(names->devdir, sizeof(names->devdir), "%s", unit->options->devdir);
+	snprintf(names->key, sizeof(names->key), "%s", unit->transport->name);
+	snprintf(names->target_dir, sizeof(names->target_dir), VIOT_RUN_DIR "/%s", names->key);
+	return devb_names_claim_disk(names, unit->options->name_prefix, unit->options->name_first,
+				     err);
+}
+
+/* What a killed process left mounted there goes first. */
+static int make_mount_dir(struct devb_unit *unit, struct vio_error *err)
+{
+	const char *dir = unit->names.target_dir;
+
+	while (umount2(dir, MNT_DETACH) == 0) {
+		vio_log(VIO_LOG_INFO, "the mount %s of a killed process was removed", dir);
+	}
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
+		return vio_fail(err, -EACCES, "the directory %s cannot be made (%s)", dir,
+				strerror(errno));
+	}
+	unit->has_mount_dir = true;
+	return 0;
+}
+
+static struct fsg_access access_of(const struct devb_options *options)
+{
+	return (struct fsg_access){
+		.uid = options->has_owner ? options->owner : getuid(),
+		.gid = options->has_group ? options->group : getgid(),
+		.mode = options->has_mode ? options->mode : 0600,
+	};
+}
+
+static int open_volumes(struct devb_unit *unit, struct vio_error *err)
+{
+	const struct fsg_access access = access_of(unit->options);
+
+	unit->tree = fsg_tree_open(&access);
+	if (!unit->tree ||
+	    fsg_tree_add(unit->tree, unit->names.disk, devb_disk_block(unit->disk)) < 0) {
+		return vio_fail(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int open_channel(struct devb_unit *unit, struct vio_error *err)
+{
+	const struct fsg_channel_options options = {
+		.mount_dir = unit->names.target_dir,
+		.source = "devb-virtio",
+		.memory = unit->memory,
+		.memory_size = unit->memory_size,
+		.io_max = unit->options->io_max,
+	};
+
+	return fsg_channel_open(&unit->channel, unit->tree, &options, err->text, sizeof(err->text));
+}
+
+static int open_all(struct devb_unit *unit, void (*ended)(void *), void *context,
+		    struct vio_error *err)
+{
+	int rc = open_device(unit, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	note_what_was_found(unit);
+	if ((rc = take_memory(unit, err)) < 0 || (rc = claim_name(unit, err)) < 0 ||
+	    (rc = make_mount_dir(unit, err)) < 0 || (rc = open_volumes(unit, err)) < 0 ||
+	    (rc = open_channel(unit, err)) < 0) {
+		return rc;
+	}
+	rc = devb_loop_open(&unit->loop, unit->disk, unit->channel, ended, context, err);
+	return rc < 0 ? rc : devb_loop_start(unit->loop, err);
+}
+
+int devb_unit_open(struct devb_unit **out, const struct devb_options *options, unsigned index,
+		   void (*ended)(void *), void *context, struct vio_error *err)
+{
+	struct devb_unit *unit = calloc(1, sizeof(*unit));
+	int rc;
+
+	*out = NULL;
+	if (!unit) {
+		return vio_fail(err, -ENOMEM, "out of memory");
+	}
+	unit->options = options;
+	unit->disk_options = &options->disks[index];
+	rc = open_all(unit, ended, context, err);
+	if (rc < 0) {
+		devb_unit_close(unit);
+		return rc;
+	}
+	*out = unit;
+	return 0;
+}
+
+struct show_call {
+	struct devb_unit *unit;
+	unsigned entry;
+	const char *name;
+};
+
+/* On the loop's thread, which owns the tree. */
+static int show_partition(void *argument)
+{
+	const struct show_call *call = argument;
+	struct devb_unit *unit = call->unit;
+	const struct devb_table_entry *entry = &unit->table.entries[call->entry];
+	struct devb_partition *partition = &unit->partitions[call->entry];
+
+	devb_partition_init(partition, devb_disk_block(unit->disk), entry->start, entry->size);
+	return fsg_tree_add(unit->tree, call->name, &partition->block);
+}
+
+/* A name that is taken costs this one partition, and nothing else. */
+static void offer_partition(struct devb_unit *unit, unsigned entry)
+{
+	char name[80];
+	struct show_call call = {unit, entry, name};
+	struct vio_error err;
+	int rc;
+
+	devb_table_name(&unit->table, entry, unit->names.disk, name, sizeof(name));
+	rc = devb_loop_call(unit->loop, show_partition, &call);
+	if (rc < 0) {
+		vio_log(VIO_LOG_WARN, "%s is not shown (%s)", name, strerror(-rc));
+		return;
+	}
+	rc = devb_names_claim(&unit->names, name, &err);
+	if (rc < 0) {
+		vio_log(VIO_LOG_WARN, "%s; it can be reached as %s/%s", err.text,
+			unit->names.target_dir, name);
+		return;
+	}
+	unit->shown_index[unit->shown++] = entry;
+}
+
+int devb_unit_partitions(struct devb_unit *unit, struct vio_error *err)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", unit->names.target_dir, unit->names.disk);
+	rc = devb_table_read(path, devb_disk_block(unit->disk)->block_size, &unit->table, err);
+	for (unsigned i = 0; rc == 0 && i < unit->table.count; i++) {
+		offer_partition(unit, i);
+	}
+	return rc;
+}
+
+unsigned devb_unit_volume_count(const struct devb_unit *unit)
+{
+	return unit->names.count;
+}
+
+void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_volume *volume)
+{
+	const char *slash = strcmp(unit->names.devdir, "/") == 0 ? "" : "/";
+
+	memset(volume, 0, sizeof(*volume));
+	volume->name = unit->names.claimed[index];
+	volume->disk = unit->names.disk;
+	volume->read_only = devb_disk_block(unit->disk)->read_only;
+	if (index > 0) {
+		volume->mbr_type = unit->table.entries[unit->shown_index[index - 1]].mbr_type;
+	}
+	if (snprintf(volume->path, sizeof(volume->path), "%s%s%s", unit->names.devdir, slash,
+		     volume->name) >= (int)sizeof(volume->path)) {
+		volume->path[0] = '\0'; /* claiming such a name fails before it gets here */
+	}
+}
+
+void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
+{
+	const struct vio_blk_info *info = vio_blk_info(unit->blk);
+
+	fprintf(out, "Path=%u - %s\n", (unsigned)(unit->disk_options - unit->options->disks),
+		unit->transport->name);
+	fprintf(out, "    target=0 lun=0     Direct-Access(0) - VIRTIO %s Rev: %s\n", unit->id,
+		unit->transport->legacy ? "0.9" : "1.0");
+	fprintf(out, "    %llu MiB, blocks of %u, %s, %s, queue of %u, %s\n",
+		(unsigned long long)(info->capacity_sectors >> 11), info->block_size,
+		info->read_only ? "read-only" : "read/write",
+		!info->can_flush  ? "no flush"
+		: info->writeback ? "write-back"
+				  : "write-through",
+		info->queue_size, unit->transport->interrupts ? "interrupts" : "polled");
+	fprintf(out, "   ");
+	for (unsigned i = 0; i < unit->names.count; i++) {
+		struct devb_volume volume;
+
+		devb_unit_volume(unit, i, &volume);
+		fprintf(out, " %s", volume.path);
+	}
+	fprintf(out, "\n");
+}
+
+void devb_unit_hide(struct devb_unit *unit)
+{
+	devb_names_release(&unit->names);
+}
+
+int devb_unit_close(struct devb_unit *unit)
+{
+	int rc = 0;
+
+	if (!unit) {
+		return 0;
+	}
+	devb_unit_hide(unit);
+	if (unit->loop) {
+		rc = devb_loop_stop(unit->loop);
+		if (fsg_channel_open_files(unit->channel)) {
+			vio_log(VIO_LOG_WARN, "%s: %u files were still open", unit->names.disk,
+				fsg_channel_open_files(unit->channel));
+		}
+	}
+	devb_loop_close(unit->loop);
+	fsg_channel_close(unit->channel);
+	fsg_tree_close(unit->tree);
+	if (unit->has_mount_dir) {
+		rmdir(unit->names.target_dir);
+	}
+	devb_disk_close(unit->disk);
+	if (unit->memory) {
+		vio_blk_free(unit->blk, unit->memory, unit->memory_size);
+	}
+	vio_blk_close(unit->blk);
+	vio_transport_close(unit->transport);
+	free(unit);
+	return rc;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One disk from the device to its names: transport, block device, volumes, mount
+ * and the loop that serves them.
+ *
+ *   devb_unit_open()        the disk can be opened under its name
+ *   devb_unit_partitions()  and its partitions too
+ *   devb_unit_hide()        the names are gone, open files still work
+ *   devb_unit_close()       finish, flush, unmount, reset, free
+ *
+ * Thread: the one that owns the process (main).
+ */
+#ifndef DEVB_UNIT_H
+#define DEVB_UNIT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <vio/error.h>
+
+#include "options.h"
+
+struct devb_unit;
+
+/* A volume that is offered, for whoever wants to mount it. */
+struct devb_volume {
+	const char *name;  /* "hd0t179"; lives as long as the unit */
+	const char *disk;  /* "hd0" */
+	unsigned mbr_type; /* 0: the disk itself, or a partition without an MBR type */
+	bool read_only;
+	char path[PATH_MAX]; /* in devdir */
+};
+
+/**
+ * devb_unit_open - bring one disk up
+ * @index: into options->disks
+ * @ended: called once on another thread if the unit ends by itself
+ *
+ * Returns 0 or a negative errno with a sentence, -ENODEV among them; everything
+ * is undone then.
+ */
+int devb_unit_open(struct devb_unit **unit, const struct devb_options *options, unsigned index,
+		   void (*ended)(void *), void *context, struct vio_error *err);
+
+/* Reads the partition table through the volume itself and shows what is in it. */
+int devb_unit_partitions(struct devb_unit *unit, struct vio_error *err);
+
+/* In the style of QNX: what was found, and the volumes. */
+void devb_unit_print_banner(const struct devb_unit *unit, FILE *out);
+
+unsigned devb_unit_volume_count(const struct devb_unit *unit);
+void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_volume *volume);
+
+void devb_unit_hide(struct devb_unit *unit);
+/* Returns 0, or a negative errno if the last flush failed. NULL is allowed. */
+int devb_unit_close(struct devb_unit *unit);
+
+#endif

@@ -37,10 +37,10 @@ static int check_options(const struct vio_blk_options *options, struct vio_error
 {
 	unsigned size = options->queue_size;
 
-	if (size < 2 || size > 32768 || (size & (size - 1)) != 0) {
+	if (size < QUEUE_SIZE_MIN || size > 32768 || (size & (size - 1)) != 0) {
 		return vio_fail(
 			err, -EINVAL,
-			"a queue size of %u was asked for; give a power of two from 2 to 32768",
+			"a queue size of %u was asked for; give a power of two from 4 to 32768",
 			size);
 	}
 	if (options->timeout_ms < 100 || options->timeout_ms > 3600000) {

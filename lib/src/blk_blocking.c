@@ -6,18 +6,21 @@
 #include <string.h>
 
 enum {
-	CHECK_INTERVAL_MS = 500,
-	PIECE_MAX = 1 << 20, /* bytes of one request of a long transfer */
+	CHECK_INTERVAL_MS = 500, /* or a quarter of the deadline */
+	PIECE_MAX = 1 << 20,     /* bytes of one request of a long transfer */
 };
 
 /* Bounded: vio_blk_check() ends a request that is overdue. */
 static void wait_for(struct vio_blk_queue *queue, const struct vio_blk_request *request)
 {
 	struct vio_blk_request *done = NULL;
+	unsigned interval_ms = queue->blk->options.timeout_ms / 4;
 
+	if (interval_ms > CHECK_INTERVAL_MS) {
+		interval_ms = CHECK_INTERVAL_MS;
+	}
 	while (done != request) {
-		if (vio_blk_reap(queue, &done, 1) == 0 &&
-		    vio_blk_wait(queue, CHECK_INTERVAL_MS) < 0) {
+		if (vio_blk_reap(queue, &done, 1) == 0 && vio_blk_wait(queue, interval_ms) < 0) {
 			vio_blk_check(queue->blk);
 		}
 	}
@@ -70,7 +73,10 @@ int vio_blk_flush(struct vio_blk *blk)
 {
 	struct vio_blk_request request = {.op = VIO_BLK_FLUSH};
 
-	return blk->info.can_flush ? run(blk, &request) : 0;
+	if (!blk->info.can_flush) {
+		return blk->info.writeback ? -ENOTSUP : 0;
+	}
+	return run(blk, &request);
 }
 
 int vio_blk_get_id(struct vio_blk *blk, char id[VIO_BLK_ID_SIZE + 1])

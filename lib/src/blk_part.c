@@ -11,6 +11,10 @@
 
 _Static_assert(sizeof(struct blk_wire) == 64, "one cache line each");
 
+enum {
+	RUNS_MAX = 4, /* pieces of the caller's memory shared at a time */
+};
+
 /* The chain being built; header and status stand around the data. */
 struct part {
 	struct vio_segment segments[BLK_SEGMENTS_MAX + 2];
@@ -86,10 +90,9 @@ static uint32_t push(struct part *part, vio_iova iova, uint32_t length)
 static size_t push_shared(struct part *part, struct vio_dma *dma, const void *addr, size_t size,
 			  enum vio_direction direction)
 {
-	struct vio_segment runs[4];
-	int n = vio_dma_share(dma, addr, size, direction, runs, 4);
+	struct vio_segment runs[RUNS_MAX];
+	int n = vio_dma_share(dma, addr, size, direction, runs, RUNS_MAX);
 	size_t pushed = 0;
-
 	bool fits = true;
 
 	for (int i = 0; i < n; i++) {
@@ -108,7 +111,7 @@ static void trim(struct part *part)
 	uint32_t over = part->bytes % part->unit;
 
 	part->bytes -= over;
-	while (over) {
+	while (over && part->count) {
 		struct vio_segment *last = &part->segments[part->count];
 		uint32_t cut = last->length < over ? last->length : over;
 
@@ -147,8 +150,12 @@ static void gather(struct vio_blk_queue *queue, const struct vio_blk_request *re
 	enum vio_direction direction = blk_direction(request);
 
 	while (c.left && part->count < part->count_limit) {
-		size_t pushed = push_shared(part, queue->blk->dma, cursor_addr(&c), cursor_size(&c),
-					    direction);
+		/* no more than could be used in the best case */
+		uint64_t room = (uint64_t)(part->count_limit - part->count) * part->size_limit;
+		size_t size = cursor_size(&c) < room ? cursor_size(&c) : (size_t)room;
+		size_t pushed =
+			push_shared(part, queue->blk->dma, cursor_addr(&c), size, direction);
+
 		if (pushed == 0) {
 			break;
 		}

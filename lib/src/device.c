@@ -211,7 +211,8 @@ static bool read_twice(struct vio_transport *t, const struct config_request *req
 	for (unsigned i = 0; *rc == 0 && i < request->count; i++) {
 		const struct vio_config_field *field = &request->fields[i];
 
-		if (memcmp(request->space + field->offset, again + field->offset, field->size)) {
+		if (memcmp(request->space + field->offset, again + field->offset, field->size) !=
+		    0) {
 			return false;
 		}
 	}
@@ -290,12 +291,18 @@ unsigned vio_device_events(struct vio_device *device)
 
 int vio_device_reset(struct vio_device *device, struct vio_error *err)
 {
-	int rc = vio_transport_reset(device->transport, err);
+	struct vio_transport *t = device->transport;
+	int rc = vio_transport_reset(t, err);
 
 	if (rc == 0) {
 		device->may_hold_memory = false;
-	} else if (device->may_hold_memory) {
-		device->transport->dma->quarantined = true;
+		return 0;
+	}
+	if (t->ops->cut_off) {
+		t->ops->cut_off(t);
+	}
+	if (device->may_hold_memory) {
+		t->dma->quarantined = true;
 	}
 	return rc;
 }

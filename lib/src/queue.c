@@ -100,7 +100,19 @@ int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t i
 
 int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err)
 {
-	split_clear(&queue->ring, queue->memory.addr, queue->transport->ring_align);
+	struct vio_transport *t = queue->transport;
+	uint16_t max = t->ops->queue_max_size(t, queue->index);
+	int rc = check_size(t, queue->index, max, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	if (max < queue->ring.size) {
+		return vio_fail(err, -EPROTO,
+				"%s: after a reset queue %u takes %u entries only, it had %u",
+				t->name, queue->index, max, queue->ring.size);
+	}
+	split_clear(&queue->ring, queue->memory.addr, t->ring_align);
 	return hand_over(queue, err);
 }
 

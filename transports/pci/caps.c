@@ -49,9 +49,22 @@ static int read32(const struct reader *r, unsigned offset, uint32_t *value)
 	return 0;
 }
 
-static int check_window(const struct reader *r, const struct viot_pci_window *window,
-			uint32_t length_min, uint8_t type)
+/* What the specification says of each type of window (4.1.4.3 to 4.1.4.6). */
+struct kind {
+	uint32_t length_min, align;
+	uint8_t cap_length_min;
+};
+
+static const struct kind kinds[] = {
+	[VIRTIO_PCI_CAP_COMMON_CFG] = {COMMON_SIZE, 4, sizeof(struct virtio_pci_cap)},
+	[VIRTIO_PCI_CAP_NOTIFY_CFG] = {2, 2, sizeof(struct virtio_pci_notify_cap)},
+	[VIRTIO_PCI_CAP_ISR_CFG] = {1, 1, sizeof(struct virtio_pci_cap)},
+	[VIRTIO_PCI_CAP_DEVICE_CFG] = {4, 4, sizeof(struct virtio_pci_cap)},
+};
+
+static int check_window(const struct reader *r, const struct viot_pci_window *window, uint8_t type)
 {
+	const struct kind *kind = &kinds[type];
 	uint64_t size = r->bar_size[window->bar];
 
 	if ((uint64_t)window->offset + window->length > size) {
@@ -62,12 +75,13 @@ static int check_window(const struct reader *r, const struct viot_pci_window *wi
 			r->name, type, window->bar, window->offset, window->length,
 			(unsigned long long)size);
 	}
-	if (window->length < length_min || window->offset % 4 != 0) {
+	if (window->length < kind->length_min || window->offset % kind->align != 0) {
 		return vio_fail(
 			r->err, -EPROTO,
-			"%s: its registers of type %u are impossible (offset 0x%x, length 0x%x, "
-			"at least 0x%x was expected)",
-			r->name, type, window->offset, window->length, length_min);
+			"%s: its registers of type %u are impossible (offset 0x%x, length 0x%x; "
+			"at least 0x%x at a multiple of %u was expected)",
+			r->name, type, window->offset, window->length, kind->length_min,
+			kind->align);
 	}
 	return 0;
 }
@@ -88,59 +102,66 @@ static int read_notify(const struct reader *r, unsigned at, struct viot_pci_caps
 	return rc;
 }
 
-/* Which window a type fills, and the least it must hold. */
-static struct viot_pci_window *window_of(struct viot_pci_caps *caps, uint8_t type,
-					 uint32_t *length_min, uint8_t *cap_length_min)
+/* The window that a type fills; NULL for types that exist and are not needed. */
+static struct viot_pci_window *slot_of(struct viot_pci_caps *caps, uint8_t type)
 {
-	*cap_length_min = sizeof(struct virtio_pci_cap);
 	switch (type) {
 	case VIRTIO_PCI_CAP_COMMON_CFG:
-		*length_min = COMMON_SIZE;
 		return &caps->common;
 	case VIRTIO_PCI_CAP_NOTIFY_CFG:
-		*length_min = 2;
-		*cap_length_min = sizeof(struct virtio_pci_notify_cap);
 		return &caps->notify;
 	case VIRTIO_PCI_CAP_ISR_CFG:
-		*length_min = 1;
 		return &caps->isr;
 	case VIRTIO_PCI_CAP_DEVICE_CFG:
-		*length_min = 4;
 		return &caps->device;
 	default:
-		return NULL; /* others exist and are not needed */
+		return NULL;
 	}
 }
 
-/* 4.1.4.1: reserved BAR values are skipped, and the first of each type counts. */
+static int read_window(const struct reader *r, unsigned at, struct viot_pci_window *window)
+{
+	int rc = read32(r, at + VIRTIO_PCI_CAP_OFFSET, &window->offset);
+
+	return rc < 0 ? rc : read32(r, at + VIRTIO_PCI_CAP_LENGTH, &window->length);
+}
+
+/*
+ * 4.1.4.1: the first of each type that we support counts. Capabilities that are
+ * cut short, reserved BAR numbers, and BARs that are not in memory but ports are
+ * passed over.
+ */
+static int is_supported(const struct reader *r, unsigned at, uint8_t type, uint8_t *bar)
+{
+	uint8_t length;
+	int rc = read8(r, at + VIRTIO_PCI_CAP_LEN, &length);
+
+	if (rc < 0 || length < kinds[type].cap_length_min || at + length > PCI_CFG_SPACE_SIZE) {
+		return rc;
+	}
+	rc = read8(r, at + VIRTIO_PCI_CAP_BAR, bar);
+	return rc < 0 ? rc : *bar < VIOT_PCI_BARS && r->bar_size[*bar] != 0;
+}
+
 static int read_one(const struct reader *r, unsigned at, struct viot_pci_caps *caps)
 {
 	struct viot_pci_window window = {.present = true};
 	struct viot_pci_window *slot;
-	uint8_t type, length, length_needed;
-	uint32_t length_min = 0;
+	uint8_t type;
 	int rc = read8(r, at + VIRTIO_PCI_CAP_CFG_TYPE, &type);
 
-	if (rc == 0) {
-		rc = read8(r, at + VIRTIO_PCI_CAP_BAR, &window.bar);
-	}
-	if (rc == 0) {
-		rc = read8(r, at + VIRTIO_PCI_CAP_LEN, &length);
-	}
-	if (rc == 0) {
-		rc = read32(r, at + VIRTIO_PCI_CAP_OFFSET, &window.offset);
-	}
-	if (rc == 0) {
-		rc = read32(r, at + VIRTIO_PCI_CAP_LENGTH, &window.length);
-	}
-	if (rc < 0) {
+	slot = rc == 0 ? slot_of(caps, type) : NULL;
+	if (!slot || slot->present) {
 		return rc;
 	}
-	slot = window_of(caps, type, &length_min, &length_needed);
-	if (!slot || slot->present || window.bar >= VIOT_PCI_BARS || length < length_needed) {
-		return 0;
+	rc = is_supported(r, at, type, &window.bar);
+	if (rc <= 0) {
+		return rc;
 	}
-	rc = check_window(r, &window, length_min, type);
+	rc = read_window(r, at, &window);
+	if (rc == 0) {
+		rc = check_window(r, &window, type);
+	}
 	if (rc == 0 && type == VIRTIO_PCI_CAP_NOTIFY_CFG) {
 		rc = read_notify(r, at, caps);
 	}

@@ -9,7 +9,7 @@
 
 static struct pci_modern *modern_of(struct vio_transport *t)
 {
-	return (struct pci_modern *)t;
+	return (struct pci_modern *)t; /* first member of its first member */
 }
 
 static void write64(volatile char *low, vio_iova value)
@@ -104,14 +104,14 @@ static int find_doorbell(struct pci_modern *m, uint16_t index, struct vio_error 
 
 	if (index >= VIOT_PCI_QUEUES_MAX) {
 		return vio_fail(err, -ENOTSUP, "%s: queue %u is beyond the %d that are supported",
-				m->t.name, index, VIOT_PCI_QUEUES_MAX);
+				m->base.t.name, index, VIOT_PCI_QUEUES_MAX);
 	}
 	if (offset + sizeof(uint16_t) > m->caps.notify.length) {
 		return vio_fail(
 			err, -EPROTO,
 			"%s: the doorbell of queue %u lies outside its registers (offset 0x%llx "
 			"of 0x%x)",
-			m->t.name, index, (unsigned long long)offset, m->caps.notify.length);
+			m->base.t.name, index, (unsigned long long)offset, m->caps.notify.length);
 	}
 	m->doorbell[index] = m->notify + offset;
 	return 0;
@@ -150,23 +150,9 @@ static void modern_notify(struct vio_transport *t, uint16_t index)
 	register_write16(modern_of(t)->doorbell[index], index);
 }
 
-static int modern_wait_fd(struct vio_transport *t, uint16_t index)
+static void modern_cut_off(struct vio_transport *t)
 {
-	(void)index;
-	return modern_of(t)->platform.timer;
-}
-
-static void modern_wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless)
-{
-	(void)index;
-	viot_platform_arm(&modern_of(t)->platform, fruitless);
-}
-
-static unsigned modern_wait_ack(struct vio_transport *t, uint16_t index)
-{
-	(void)index;
-	viot_platform_ack(&modern_of(t)->platform);
-	return 0;
+	viot_pci_set_master(modern_of(t), false);
 }
 
 static void modern_close(struct vio_transport *t)
@@ -185,8 +171,9 @@ const struct vio_transport_ops viot_pci_modern_ops = {
 	.queue_max_size = modern_queue_max_size,
 	.queue_setup = modern_queue_setup,
 	.notify = modern_notify,
-	.wait_fd = modern_wait_fd,
-	.wait_arm = modern_wait_arm,
-	.wait_ack = modern_wait_ack,
+	.wait_fd = viot_base_wait_fd,
+	.wait_arm = viot_base_wait_arm,
+	.wait_ack = viot_base_wait_ack,
+	.cut_off = modern_cut_off,
 	.close = modern_close,
 };

@@ -3,9 +3,8 @@
 #ifndef VIOT_PCI_MODERN_H
 #define VIOT_PCI_MODERN_H
 
-#include <pciaccess.h>
-
 #include "caps.h"
+#include "function.h"
 #include "platform.h"
 
 enum {
@@ -13,11 +12,9 @@ enum {
 };
 
 struct pci_modern {
-	struct vio_transport t; /* first */
-	struct viot_platform platform;
-	struct pci_device *pci;
+	struct viot_base base; /* first */
+	struct pci_function function;
 	struct viot_pci_caps caps;
-	void *bar[VIOT_PCI_BARS]; /* mapped, or NULL */
 	volatile char *common, *notify, *isr, *device;
 	volatile char *doorbell[VIOT_PCI_QUEUES_MAX]; /* by queue; checked when it is set up */
 	uint16_t command;                             /* as it was found */
@@ -26,6 +23,9 @@ struct pci_modern {
 
 extern const struct vio_transport_ops viot_pci_modern_ops;
 
+/* open.c */
+/* Whether the function may reach memory; its registers answer either way. */
+int viot_pci_set_master(struct pci_modern *m, bool on);
 void viot_pci_release(struct pci_modern *m);
 
 #endif

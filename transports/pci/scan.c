@@ -2,6 +2,7 @@
 #include "pci.h"
 
 #include <errno.h>
+#include <pciaccess.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,37 +23,43 @@ enum {
 	BLACKBERRY_LAST = 0x7f,
 };
 
-/* libpciaccess keeps one state for the whole process. */
+/* libpciaccess keeps one state for the whole process, and looks at the bus only when it starts. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static unsigned users;
 
-int viot_pci_enter(struct vio_error *err)
+static int scan_locked(viot_pci_visitor *visit, void *context)
 {
-	int rc = 0;
+	struct pci_device_iterator *iterator;
+	struct pci_device *pci;
+	int rc = pci_system_init();
 
-	pthread_mutex_lock(&mutex);
-	if (users == 0) {
-		rc = pci_system_init();
+	if (rc) {
+		return rc;
 	}
-	if (rc == 0) {
-		users++;
+	iterator = pci_slot_match_iterator_create(NULL);
+	while (iterator && (pci = pci_device_next(iterator)) != NULL) {
+		if (visit(context, pci)) {
+			break;
+		}
 	}
-	pthread_mutex_unlock(&mutex);
-	if (rc == ENOENT) {
-		return vio_fail(err, -ENODEV,
-				"this machine has no PCI bus (no /sys/bus/pci): give a device with "
-				"'virtio smem=…,irq=…'");
-	}
-	return rc ? vio_fail(err, -EACCES, "the PCI bus cannot be scanned (%s)", strerror(rc)) : 0;
+	pci_iterator_destroy(iterator);
+	pci_system_cleanup();
+	return 0;
 }
 
-void viot_pci_leave(void)
+int viot_pci_scan(viot_pci_visitor *visit, void *context, struct vio_error *err)
 {
+	int rc;
+
 	pthread_mutex_lock(&mutex);
-	if (--users == 0) {
-		pci_system_cleanup();
-	}
+	rc = scan_locked(visit, context);
 	pthread_mutex_unlock(&mutex);
+	if (rc == ENOENT) {
+		return vio_fail(
+			err, -ENODEV,
+			"this machine has no PCI bus (no /sys/bus/pci): give a directly mapped "
+			"device with 'smem=…,irq=…'");
+	}
+	return rc ? vio_fail(err, -EACCES, "the PCI bus cannot be scanned (%s)", strerror(rc)) : 0;
 }
 
 uint32_t viot_pci_virtio_type(const struct pci_device *pci)
@@ -110,27 +117,26 @@ static void describe(struct pci_device *pci, struct viot_pci_function *function)
 	memcpy(function->driver, holder.driver, sizeof(function->driver) - 1);
 }
 
+struct list {
+	struct viot_pci_function *functions;
+	unsigned max, count;
+};
+
+static bool append(void *context, struct pci_device *pci)
+{
+	struct list *list = context;
+
+	if (list->count < list->max) {
+		describe(pci, &list->functions[list->count]);
+	}
+	list->count++;
+	return false;
+}
+
 int viot_pci_list(struct viot_pci_function *functions, unsigned max, struct vio_error *err)
 {
-	struct pci_device_iterator *iterator;
-	struct pci_device *pci;
-	unsigned count = 0;
-	int rc = viot_pci_enter(err);
+	struct list list = {.functions = functions, .max = max};
+	int rc = viot_pci_scan(append, &list, err);
 
-	if (rc == -ENODEV) {
-		return 0;
-	}
-	if (rc < 0) {
-		return rc;
-	}
-	iterator = pci_slot_match_iterator_create(NULL);
-	while (iterator && (pci = pci_device_next(iterator)) != NULL) {
-		if (count < max) {
-			describe(pci, &functions[count]);
-		}
-		count++;
-	}
-	pci_iterator_destroy(iterator);
-	viot_pci_leave();
-	return (int)count;
+	return rc == -ENODEV || rc == 0 ? (int)list.count : rc;
 }

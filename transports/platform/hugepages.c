@@ -1,164 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * DMA memory without an IOMMU: huge pages, which the kernel does not move, and
- * their physical addresses from /proc/self/pagemap.
- *
- *   base                page_size
- *   |  page 0            |  page 1            |  …   contiguous for us
- *   v                    v
- *   physical[0]          physical[1]                 each contiguous for the device
- *
- * Allocation is first fit in units of 4 KiB. It happens while devices are
- * opened, so simple beats fast; share() is what the I/O path calls.
- */
-#include "platform.h"
+/* From huge pages of the kernel's pool to DMA memory, and back. */
+#include "hugepages.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <vio/log.h>
-
-enum {
-	UNIT_SHIFT = 12,
-	UNIT = 1 << UNIT_SHIFT,
-};
-
-struct hugepages {
-	struct vio_dma dma;
-	char *base;
-	size_t size;
-	unsigned page_shift;
-	uint64_t *physical; /* of every huge page */
-	bool *taken;        /* every unit */
-	size_t units;
-	pthread_mutex_t mutex; /* taken */
-	int file;
-	char path[160];
-	struct viot_lock *lock; /* of the device: remembers what we reserved */
-};
-
-static struct hugepages *hugepages_of(struct vio_dma *dma)
-{
-	return (struct hugepages *)dma; /* first member */
-}
-
-static size_t round_up(size_t value, size_t unit)
-{
-	return (value + unit - 1) / unit * unit;
-}
-
-static uint64_t physical_address(const struct hugepages *pool, size_t offset)
-{
-	size_t page = offset >> pool->page_shift;
-
-	return pool->physical[page] + (offset & (((size_t)1 << pool->page_shift) - 1));
-}
-
-static bool is_free(const struct hugepages *pool, size_t first, size_t count)
-{
-	for (size_t i = first; i < first + count; i++) {
-		if (pool->taken[i]) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* What fits in a huge page stays inside one; nothing is promised for more. */
-static bool is_contiguous_enough(const struct hugepages *pool, size_t first, size_t count)
-{
-	size_t per_page = (size_t)1 << (pool->page_shift - UNIT_SHIFT);
-
-	return count > per_page || first / per_page == (first + count - 1) / per_page;
-}
-
-/* First unit of the first fit, or SIZE_MAX. */
-static size_t find(const struct hugepages *pool, size_t count)
-{
-	for (size_t first = 0; first + count <= pool->units; first++) {
-		if (is_contiguous_enough(pool, first, count) && is_free(pool, first, count)) {
-			return first;
-		}
-	}
-	return SIZE_MAX;
-}
-
-static void mark(struct hugepages *pool, size_t first, size_t count, bool taken)
-{
-	for (size_t i = first; i < first + count; i++) {
-		pool->taken[i] = taken;
-	}
-}
-
-static int pool_alloc(struct vio_dma *dma, size_t size, size_t align, struct vio_dma_memory *memory)
-{
-	struct hugepages *pool = hugepages_of(dma);
-	size_t count = round_up(size, UNIT) >> UNIT_SHIFT;
-	size_t first;
-
-	(void)align; /* units are aligned to the most that may be asked for */
-	pthread_mutex_lock(&pool->mutex);
-	first = find(pool, count);
-	if (first != SIZE_MAX) {
-		mark(pool, first, count, true);
-	}
-	pthread_mutex_unlock(&pool->mutex);
-	if (first == SIZE_MAX) {
-		return -ENOMEM;
-	}
-	memory->addr = pool->base + (first << UNIT_SHIFT);
-	memory->size = size;
-	memory->iova.raw = physical_address(pool, first << UNIT_SHIFT);
-	memset(memory->addr, 0, size);
-	return 0;
-}
-
-static void pool_free(struct vio_dma *dma, struct vio_dma_memory *memory)
-{
-	struct hugepages *pool = hugepages_of(dma);
-	size_t offset = (size_t)((char *)memory->addr - pool->base);
-
-	pthread_mutex_lock(&pool->mutex);
-	mark(pool, offset >> UNIT_SHIFT, round_up(memory->size, UNIT) >> UNIT_SHIFT, false);
-	pthread_mutex_unlock(&pool->mutex);
-}
-
-static int pool_share(struct vio_dma *dma, const void *addr, size_t size,
-		      enum vio_direction direction, struct vio_segment *segments, unsigned max)
-{
-	const struct hugepages *pool = hugepages_of(dma);
-	size_t page_size = (size_t)1 << pool->page_shift;
-	size_t offset = (size_t)((uintptr_t)addr - (uintptr_t)pool->base);
-	unsigned n = 0;
-
-	(void)direction;
-	if (offset >= pool->size || size > pool->size - offset) {
-		return -EFAULT;
-	}
-	while (size && n < max) {
-		size_t left = page_size - (offset & (page_size - 1));
-		size_t length = size < left ? size : left;
-
-		segments[n].iova.raw = physical_address(pool, offset);
-		segments[n].length = (uint32_t)length;
-		n++;
-		offset += length;
-		size -= length;
-	}
-	return (int)n;
-}
-
-static const struct vio_dma_ops hugepages_ops = {
-	.alloc = pool_alloc,
-	.free = pool_free,
-	.share = pool_share,
-};
 
 /* One entry of pagemap: bit 63 present, bits 0..54 the page frame. */
 static int read_frame(int pagemap, uintptr_t addr, uint64_t *physical)
@@ -200,8 +53,7 @@ static int map_pages(struct hugepages *pool, struct vio_error *err)
 {
 	void *base;
 
-	/* an old file of a killed process is safe now: its device has been reset */
-	if (ftruncate(pool->file, 0) < 0 || ftruncate(pool->file, (off_t)pool->size) < 0) {
+	if (ftruncate(pool->file, (off_t)pool->size) < 0) {
 		return vio_fail(err, -ENOMEM, "%s cannot be sized to %zu bytes (%s)", pool->path,
 				pool->size, strerror(errno));
 	}
@@ -216,7 +68,7 @@ static int map_pages(struct hugepages *pool, struct vio_error *err)
 	}
 	pool->base = base;
 	madvise(base, pool->size, MADV_DONTFORK);
-	return find_physical(pool, err);
+	return 0;
 }
 
 static int make_tables(struct hugepages *pool, struct vio_error *err)
@@ -230,10 +82,36 @@ static int make_tables(struct hugepages *pool, struct vio_error *err)
 	return 0;
 }
 
-/* Opening the old file and emptying it gives its pages back before we count. */
-static int prepare(struct hugepages *pool, struct vio_error *err)
+/*
+ * The kernel may move huge pages: when their memory is taken offline, or to make
+ * room for a large contiguous piece. It moves none that somebody else refers to,
+ * and a byte of each in a pipe is such a reference, until the pipe is closed.
+ */
+static bool pin_pages(struct hugepages *pool)
 {
-	unsigned pages = (unsigned)(pool->size >> pool->page_shift);
+	size_t pages = pool->size >> pool->page_shift;
+	int slots = (int)(pages * (size_t)sysconf(_SC_PAGESIZE)); /* the unit of its size */
+
+	if (pipe2(pool->pins, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    fcntl(pool->pins[1], F_SETPIPE_SZ, slots) < 0) {
+		return false;
+	}
+	for (size_t i = 0; i < pages; i++) {
+		const struct iovec byte = {pool->base + (i << pool->page_shift), 1};
+
+		if (vmsplice(pool->pins[1], &byte, 1, 0) != 1) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * The file of a killed process is safe to empty: its device has been reset. That
+ * gives its pages back before we count.
+ */
+static int take_pages(struct hugepages *pool, struct vio_error *err)
+{
 	int rc = viot_hugetlbfs_open(pool->lock->key, pool->path, sizeof(pool->path), err);
 
 	if (rc < 0) {
@@ -244,14 +122,49 @@ static int prepare(struct hugepages *pool, struct vio_error *err)
 		return vio_fail(err, -EACCES, "%s cannot be emptied (%s)", pool->path,
 				strerror(errno));
 	}
-	rc = viot_hugepages_reserve(pool->lock, pages, err);
-	if (rc == 0) {
-		rc = make_tables(pool, err);
-	}
+	rc = viot_hugepages_reserve(pool->lock, (unsigned)(pool->size >> pool->page_shift), err);
 	return rc < 0 ? rc : map_pages(pool, err);
 }
 
-int viot_hugepages_open(struct vio_dma **out, struct viot_lock *lock, size_t size,
+static int prepare(struct hugepages *pool, struct vio_error *err)
+{
+	int rc = make_tables(pool, err);
+	int lock = rc < 0 ? rc : viot_pool_lock(err);
+
+	if (lock < 0) {
+		return lock;
+	}
+	rc = take_pages(pool, err);
+	viot_pool_unlock(lock);
+	if (rc < 0) {
+		return rc;
+	}
+	if (!pin_pages(pool)) {
+		vio_log(VIO_LOG_WARN,
+			"DMA memory could not be held in place (%s): do not take memory offline",
+			strerror(errno));
+	}
+	return find_physical(pool, err);
+}
+
+static struct hugepages *make_pool(struct viot_lock *lock, size_t size, size_t page_size)
+{
+	struct hugepages *pool = calloc(1, sizeof(*pool));
+
+	if (!pool) {
+		return NULL;
+	}
+	pool->dma.ops = &viot_hugepages_ops;
+	pool->dma.contiguous = page_size;
+	pool->page_shift = (unsigned)__builtin_ctzl(page_size);
+	pool->size = (size + page_size - 1) / page_size * page_size;
+	pool->lock = lock;
+	pool->file = pool->pins[0] = pool->pins[1] = -1;
+	pthread_mutex_init(&pool->mutex, NULL);
+	return pool;
+}
+
+int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t size,
 			struct vio_error *err)
 {
 	size_t page_size = viot_hugepage_size();
@@ -264,37 +177,41 @@ int viot_hugepages_open(struct vio_dma **out, struct viot_lock *lock, size_t siz
 			"this kernel has no huge pages (CONFIG_HUGETLB_PAGE), which DMA memory "
 			"is made of");
 	}
-	pool = calloc(1, sizeof(*pool));
+	pool = make_pool(lock, size, page_size);
 	if (!pool) {
 		return vio_fail(err, -ENOMEM, "out of memory");
 	}
-	pool->dma.ops = &hugepages_ops;
-	pool->dma.contiguous = page_size;
-	pool->page_shift = (unsigned)__builtin_ctzl(page_size);
-	pool->size = round_up(size, page_size);
-	pool->lock = lock;
-	pool->file = -1;
-	pthread_mutex_init(&pool->mutex, NULL);
 	rc = prepare(pool, err);
 	if (rc < 0) {
 		viot_hugepages_close(&pool->dma);
 		return rc;
 	}
-	*out = &pool->dma;
+	*dma = &pool->dma;
 	return 0;
 }
 
-/* In quarantine the file keeps the pages from ever becoming something else. */
-static void close_file(struct hugepages *pool)
+static void close_if_open(int fd)
 {
+	if (fd >= 0) {
+		close(fd);
+	}
+}
+
+/* In quarantine the file keeps the pages from ever becoming something else. */
+static void let_go(struct hugepages *pool)
+{
+	if (pool->base) {
+		munmap(pool->base, pool->size);
+	}
+	close_if_open(pool->pins[0]);
+	close_if_open(pool->pins[1]);
 	if (pool->file < 0) {
 		return;
 	}
 	if (pool->dma.quarantined) {
 		vio_log(VIO_LOG_WARN,
 			"%s stays: the device did not confirm its reset and may still write to "
-			"these "
-			"pages",
+			"these pages",
 			pool->path);
 	} else {
 		unlink(pool->path);
@@ -302,22 +219,36 @@ static void close_file(struct hugepages *pool)
 	close(pool->file);
 }
 
-void viot_hugepages_close(struct vio_dma *dma)
+/*
+ * Under one lock, or another process takes our pages between their release and
+ * the shrinking of the pool, which then takes its own. Without the lock the pool
+ * stays as it is, and the note says by how much for the next to come.
+ */
+static void return_pages(struct hugepages *pool)
 {
-	struct hugepages *pool;
+	struct vio_error err;
+	int lock = viot_pool_lock(&err);
 
-	if (!dma) {
+	let_go(pool);
+	if (lock < 0) {
+		vio_log(VIO_LOG_WARN, "huge pages stay reserved: %s", err.text);
 		return;
 	}
-	pool = hugepages_of(dma);
-	if (pool->base) {
-		munmap(pool->base, pool->size);
-	}
-	close_file(pool);
-	if (!dma->quarantined) {
+	if (!pool->dma.quarantined) {
 		viot_hugepages_give_back(pool->lock);
 	}
 	viot_hugetlbfs_release();
+	viot_pool_unlock(lock);
+}
+
+void viot_hugepages_close(struct vio_dma *dma)
+{
+	struct hugepages *pool = (struct hugepages *)dma; /* first member */
+
+	if (!pool) {
+		return;
+	}
+	return_pages(pool);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool->physical);
 	free(pool->taken);

@@ -6,30 +6,55 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOCK_DIR VIOT_RUN_DIR "/lock"
 
+enum {
+	PAUSE_MS = 10,
+	TRIES = 100, /* chosen: so often in a row nobody else starts or stops */
+};
+
+static int make_one(const char *path)
+{
+	if (mkdir(path, 0755) == 0) {
+		return chmod(path, 0755) < 0 ? -errno : 0; /* users of volumes pass through */
+	}
+	return errno == EEXIST ? 0 : -errno;
+}
+
+/* @part: receives the directory that was made last, or could not be. */
+static int make_parts(const char *path, char *part, size_t size)
+{
+	size_t length = strlen(path);
+	int rc = 0;
+
+	for (size_t i = 1; rc == 0 && i <= length && i < size; i++) {
+		if (path[i] == '/' || path[i] == '\0') {
+			memcpy(part, path, i);
+			part[i] = '\0';
+			rc = make_one(part);
+		}
+	}
+	return rc;
+}
+
+/* The last process that stops removes these directories, and may do so just now. */
 int viot_make_dir(const char *path, struct vio_error *err)
 {
 	char part[256];
-	size_t length = strlen(path);
+	int rc = -ENOENT;
 
-	for (size_t i = 1; i <= length && i < sizeof(part); i++) {
-		if (path[i] != '/' && path[i] != '\0') {
-			continue;
-		}
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST) {
-			return vio_fail(
-				err, -EACCES,
-				"the directory %s is needed and cannot be made (%s): run as "
-				"root, with a writable /run",
-				part, strerror(errno));
-		}
+	for (int i = 0; rc == -ENOENT && i < TRIES; i++) {
+		rc = make_parts(path, part, sizeof(part));
+	}
+	if (rc < 0) {
+		return vio_fail(err, -EACCES,
+				"the directory %s is needed and cannot be made (%s): run as root, "
+				"with a writable /run",
+				part, strerror(-rc));
 	}
 	return 0;
 }
@@ -46,16 +71,20 @@ static void read_note(int fd, int *pid, unsigned *pages)
 	*pages = (unsigned)strtoul(end, NULL, 10);
 }
 
-static int refuse(int fd, const char *key, struct vio_error *err)
+static int refuse(const struct viot_lock *lock, struct vio_error *err)
 {
+	int fd = open(lock->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	unsigned pages;
-	int pid;
+	int pid = 0;
 
-	read_note(fd, &pid, &pages);
+	if (fd >= 0) {
+		read_note(fd, &pid, &pages);
+		close(fd);
+	}
 	return vio_fail(err, -EBUSY,
 			"%s is already driven by process %d: a device has one driver; stop that "
 			"process first",
-			key, pid);
+			lock->key, pid);
 }
 
 /* The holder before us may have removed the file between our open and our lock. */
@@ -67,56 +96,81 @@ static bool is_still_there(int fd, const char *path)
 	       by_fd.st_ino == by_path.st_ino && by_fd.st_dev == by_path.st_dev;
 }
 
-int viot_lock_file(const char *path, bool wait, int *holder)
+/*
+ * Locks of open files: they can be asked after without being taken, and go with
+ * the process. 0600, or any user could hold them up.
+ */
+static int try_file(const char *path)
 {
-	for (;;) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc;
 
-		if (fd < 0) {
-			return -errno;
+	if (fd < 0) {
+		return -errno;
+	}
+	if (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+		rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+	} else if (!is_still_there(fd, path)) {
+		rc = -ESTALE;
+	} else {
+		return fd;
+	}
+	close(fd);
+	return rc;
+}
+
+int viot_lock_file(const char *path, unsigned wait_ms)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	unsigned waited_ms = 0, stale = 0;
+
+	for (;;) {
+		int rc = try_file(path);
+
+		if (rc == -ESTALE && stale++ < TRIES) {
+			continue;
 		}
-		if (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
-			*holder = fd;
-			return -EBUSY;
+		if (rc != -EBUSY || waited_ms >= wait_ms) {
+			return rc == -ESTALE ? -EBUSY : rc;
 		}
-		if (is_still_there(fd, path)) {
-			return fd;
-		}
-		close(fd);
+		nanosleep(&pause, NULL);
+		waited_ms += PAUSE_MS;
 	}
 }
 
-static int open_locked(struct viot_lock *lock, struct vio_error *err)
+/* Again if the directory went between making it and opening a file in it. */
+static int open_locked(const struct viot_lock *lock, struct vio_error *err)
 {
-	int holder = -1;
-	int fd = viot_lock_file(lock->path, false, &holder);
+	int fd = -ENOENT;
 
-	if (fd == -EBUSY) {
-		refuse(holder, lock->key, err);
-		close(holder);
-	} else if (fd < 0) {
-		return vio_fail(err, -EACCES, "the lock %s cannot be opened (%s): run as root",
-				lock->path, strerror(-fd));
+	for (int i = 0; fd == -ENOENT && i < TRIES; i++) {
+		int rc = viot_make_dir(LOCK_DIR, err);
+
+		if (rc < 0) {
+			return rc;
+		}
+		fd = viot_lock_file(lock->path, 0);
 	}
-	return fd;
+	if (fd == -EBUSY) {
+		return refuse(lock, err);
+	}
+	return fd >= 0 ? fd
+		       : vio_fail(err, -EACCES, "the lock %s cannot be opened (%s): run as root",
+				  lock->path, strerror(-fd));
 }
 
 int viot_lock_take(struct viot_lock *lock, const char *key, struct vio_error *err)
 {
-	int rc = viot_make_dir(LOCK_DIR, err);
 	int old_pid;
 
-	lock->fd = -1;
-	if (rc < 0) {
-		return rc;
-	}
 	snprintf(lock->key, sizeof(lock->key), "%s", key);
 	snprintf(lock->path, sizeof(lock->path), LOCK_DIR "/%s", key);
-	rc = open_locked(lock, err);
-	if (rc < 0) {
-		return rc;
+	lock->reserved_pages = 0;
+	lock->fd = open_locked(lock, err);
+	if (lock->fd < 0) {
+		return lock->fd;
 	}
-	lock->fd = rc;
 	read_note(lock->fd, &old_pid, &lock->reserved_pages);
 	viot_lock_note(lock);
 	return 0;
@@ -124,6 +178,7 @@ int viot_lock_take(struct viot_lock *lock, const char *key, struct vio_error *er
 
 bool viot_is_driven(const char *name)
 {
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[128];
 	bool driven;
 	int fd;
@@ -131,9 +186,9 @@ bool viot_is_driven(const char *name)
 	snprintf(path, sizeof(path), LOCK_DIR "/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0) {
-		return false;
+		return errno == EACCES; /* only root may ask; a lock that is there is mostly held */
 	}
-	driven = flock(fd, LOCK_SH | LOCK_NB) < 0;
+	driven = fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 	close(fd);
 	return driven;
 }

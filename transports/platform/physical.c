@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "registers.h"
 
 static int refuse_open(struct vio_error *err)
 {
@@ -20,6 +24,29 @@ static int refuse_open(struct vio_error *err)
 		"/dev/mem is needed to reach the registers and cannot be opened (%s): run as "
 		"root, without kernel lockdown",
 		strerror(errno));
+}
+
+/*
+ * With CONFIG_IO_STRICT_DEVMEM a page is refused as a whole while a kernel driver
+ * claims anything in it, and a page holds several slots.
+ */
+static void refuse_map(uint64_t start, size_t length, int error, struct vio_error *err)
+{
+	struct viot_holder near;
+
+	if (viot_holder_near(&near, start, length)) {
+		vio_fail(err, -EACCES,
+			 "/dev/mem does not map 0x%llx (%s): the kernel keeps that page while its "
+			 "driver %s holds %s in it: unbind that one too, or boot with "
+			 "iomem=relaxed",
+			 (unsigned long long)start, strerror(error), near.driver, near.device);
+	} else {
+		vio_fail(err, -EACCES,
+			 "/dev/mem does not map 0x%llx (%s): there are no device registers, or a "
+			 "kernel driver claims something in that page (see /proc/iomem): unbind "
+			 "it, or boot with iomem=relaxed",
+			 (unsigned long long)start, strerror(error));
+	}
 }
 
 volatile void *viot_physical_map(struct viot_mapping *mapping, uint64_t address, size_t size,
@@ -39,11 +66,7 @@ volatile void *viot_physical_map(struct viot_mapping *mapping, uint64_t address,
 	base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)start);
 	close(fd);
 	if (base == MAP_FAILED) {
-		vio_fail(err, -EACCES,
-			 "the kernel does not let /dev/mem map 0x%llx (%s): no device registers "
-			 "there, "
-			 "or a kernel driver claims them",
-			 (unsigned long long)address, strerror(errno));
+		refuse_map(start, length, errno, err);
 		return NULL;
 	}
 	mapping->base = base;
@@ -57,4 +80,35 @@ void viot_physical_unmap(struct viot_mapping *mapping)
 		munmap(mapping->base, mapping->size);
 		mapping->base = NULL;
 	}
+}
+
+/* Of the thread that is in viot_physical_read32(). */
+static __thread sigjmp_buf *bus_error_exit;
+
+/* Somebody else's bus error happens again, and then ends the process as it should. */
+static void on_bus_error(int number)
+{
+	if (bus_error_exit) {
+		siglongjmp(*bus_error_exit, 1);
+	}
+	signal(number, SIG_DFL);
+}
+
+/* On Arm, reading where no device decodes the address is an abort, not all ones. */
+bool viot_physical_read32(const volatile void *address, uint32_t *value)
+{
+	const struct sigaction ours = {.sa_handler = on_bus_error};
+	struct sigaction before;
+	sigjmp_buf exit_point;
+	volatile bool answered = false; /* survives the jump */
+
+	sigaction(SIGBUS, &ours, &before);
+	if (sigsetjmp(exit_point, 1) == 0) {
+		bus_error_exit = &exit_point;
+		*value = register_read32(address);
+		answered = true;
+	}
+	bus_error_exit = NULL;
+	sigaction(SIGBUS, &before, NULL);
+	return answered;
 }

@@ -18,8 +18,8 @@
 /* lock.c: one process per device */
 
 /*
- * The lock file lives exactly as long as a device is held, and remembers across
- * a kill how many huge pages were reserved for it.
+ * The lock file lives as long as a device is held, and remembers across a kill
+ * how many huge pages were reserved for it.
  */
 struct viot_lock {
 	int fd;
@@ -32,20 +32,30 @@ struct viot_lock {
 int viot_lock_take(struct viot_lock *lock, const char *key, struct vio_error *err);
 /* Writes reserved_pages down. */
 void viot_lock_note(struct viot_lock *lock);
-/* @keep: leave the file, because memory is in quarantine. */
+/* @keep: leave the file, because huge pages of ours are still reserved or in quarantine. */
 void viot_lock_drop(struct viot_lock *lock, bool keep);
-/* An exclusive lock on a file made for it: a descriptor, or -EBUSY and the file in @holder. */
-int viot_lock_file(const char *path, bool wait, int *holder);
-/* mkdir -p with mode 0755; 0 or a negative errno with a sentence. */
+/*
+ * An exclusive lock on a file made for it, in a directory that is there: a
+ * descriptor, -EBUSY after @wait_ms, or another negative errno.
+ */
+int viot_lock_file(const char *path, unsigned wait_ms);
+/* mkdir -p with mode 0755, whatever the umask; 0 or a negative errno with a sentence. */
 int viot_make_dir(const char *path, struct vio_error *err);
 
-/* hugepages.c: DMA memory with physical addresses */
+/* hugepages.c: DMA memory with physical addresses; hugepages_alloc.c: its pieces */
 int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t size,
 			struct vio_error *err);
 void viot_hugepages_close(struct vio_dma *dma);
 
 /* reserve.c: the kernel's pool of huge pages; @lock notes what we added to it */
 size_t viot_hugepage_size(void); /* bytes; 0 where the kernel has none */
+/*
+ * From counting the free pages until they are mapped, or another process counts
+ * them too; and from unmapping ours until the pool is smaller again. A descriptor,
+ * or a negative errno with a sentence. Everything below needs this lock.
+ */
+int viot_pool_lock(struct vio_error *err);
+void viot_pool_unlock(int lock);
 int viot_hugepages_reserve(struct viot_lock *lock, unsigned pages, struct vio_error *err);
 void viot_hugepages_give_back(struct viot_lock *lock);
 /*
@@ -65,35 +75,61 @@ struct viot_mapping {
 volatile void *viot_physical_map(struct viot_mapping *mapping, uint64_t address, size_t size,
 				 struct vio_error *err);
 void viot_physical_unmap(struct viot_mapping *mapping);
+/* Where perhaps nothing answers: false if the machine has only a bus error to say. */
+bool viot_physical_read32(const volatile void *address, uint32_t *value);
 
-/* holder.c: kernel drivers that hold a device */
+/* holder.c: which kernel driver holds a device */
 struct viot_holder {
 	char device[80]; /* its name in sysfs: "0000:00:04.0", "LNRO0005:00" */
 	char bus[16];    /* "pci", "platform" */
 	char driver[40]; /* empty: nobody holds it */
+	bool taken;      /* from this driver, by us */
 };
 
 /* The driver of a device in sysfs. */
 void viot_holder_of(struct viot_holder *holder, const char *bus, const char *device);
 /* Who has the physical address, by /proc/iomem; -EINVAL if it is RAM. */
 int viot_holder_at(struct viot_holder *holder, uint64_t address, struct vio_error *err);
-/* 0 if nobody holds it (any more); otherwise a sentence with the command that frees it. */
-int viot_holder_check(const struct viot_holder *holder, bool takeover, struct vio_error *err);
+/* Any driver with registers in that range; false if there is none. */
+bool viot_holder_near(struct viot_holder *holder, uint64_t start, size_t size);
 
-/* platform.c: what every transport needs beside its registers */
-struct viot_platform {
+/* takeover.c */
+/*
+ * 0 if nobody holds the device (any more); otherwise a sentence that says how to
+ * free it. A takeover is for VirtIO's own drivers, the class of device that was
+ * asked for, and disks that nobody uses.
+ */
+int viot_holder_free(struct viot_holder *holder, const struct viot_options *options,
+		     struct vio_error *err);
+/* Undoes a takeover. */
+void viot_holder_give_back(struct viot_holder *holder);
+
+/* base.c: what every transport has beside its registers */
+struct viot_base {
+	struct vio_transport t; /* first; name and ops are set by the transport */
 	struct viot_lock lock;
-	struct vio_dma *dma;
-	int timer; /* wait_fd of a polled transport */
+	struct viot_holder holder; /* of the device before us */
+	bool lost;                 /* it did not confirm a reset */
+	int timer;                 /* wait_fd of a polled transport */
 };
 
-int viot_platform_claim(struct viot_platform *platform, const char *key, struct vio_error *err);
+void viot_base_init(struct viot_base *base);
+/* Takes the lock named t.name. */
+int viot_base_claim(struct viot_base *base, struct vio_error *err);
 /* Resets the device, then makes the DMA memory: in this order, see open.h. */
-int viot_platform_start(struct viot_platform *platform, struct vio_transport *t,
-			const struct viot_options *options, struct vio_error *err);
-void viot_platform_release(struct viot_platform *platform);
-void viot_platform_arm(const struct viot_platform *platform, unsigned fruitless);
-void viot_platform_ack(const struct viot_platform *platform);
+int viot_base_start(struct viot_base *base, const struct viot_options *options,
+		    struct vio_error *err);
+/* The device is open: closing it no longer returns it to its kernel driver. */
+void viot_base_keep(struct viot_base *base);
+/* While the registers are still there: makes sure that the device has let go of memory. */
+void viot_base_quiesce(struct viot_base *base);
+/* Frees all but @base. */
+void viot_base_release(struct viot_base *base);
+
+/* Operations of a polled transport: a timer instead of an interrupt. */
+int viot_base_wait_fd(struct vio_transport *t, uint16_t index);
+void viot_base_wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless);
+unsigned viot_base_wait_ack(struct vio_transport *t, uint16_t index);
 
 int viot_check_type(const char *name, uint32_t found, const struct viot_options *options,
 		    struct vio_error *err);

@@ -24,6 +24,11 @@
 #define POOL_LOCK  VIOT_RUN_DIR "/hugepages.lock"
 #define POOL_COUNT "/proc/sys/vm/nr_hugepages"
 
+enum {
+	POOL_LOCK_MS = 10000, /* chosen: clearing a gigabyte of pages takes a second or two */
+	GROW_TRIES = 3,
+};
+
 /* A number of /proc/meminfo, -1 if it is not there. */
 static long meminfo(const char *field)
 {
@@ -52,42 +57,53 @@ size_t viot_hugepage_size(void)
 	return kib > 0 ? (size_t)kib * 1024 : 0;
 }
 
-static int lock_pool(void)
+int viot_pool_lock(struct vio_error *err)
 {
-	int holder;
+	int fd = viot_lock_file(POOL_LOCK, POOL_LOCK_MS);
 
-	return viot_lock_file(POOL_LOCK, true, &holder);
+	if (fd == -EBUSY) {
+		return vio_fail(
+			err, -EBUSY,
+			"another process has been changing the pool of huge pages for %d s: "
+			"see who holds %s",
+			POOL_LOCK_MS / 1000, POOL_LOCK);
+	}
+	return fd >= 0 ? fd
+		       : vio_fail(err, -EACCES, "the lock %s cannot be opened (%s): run as root",
+				  POOL_LOCK, strerror(-fd));
 }
 
-static void unlock_pool(int fd)
+void viot_pool_unlock(int lock)
 {
+	close(lock);
+}
+
+/* What may be asked for: pages beyond it are surplus, and go when they are freed. */
+static long pool_size(void)
+{
+	return meminfo("HugePages_Total") - meminfo("HugePages_Surp");
+}
+
+static bool set_pool_size(long pages)
+{
+	int fd = open(POOL_COUNT, O_WRONLY | O_CLOEXEC);
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", pages);
+	bool done = fd >= 0 && write(fd, text, (size_t)n) == n;
+
 	if (fd >= 0) {
 		close(fd);
 	}
+	return done;
 }
 
-static long pool_size(void)
+/* How many of @pages are not free, or promised to a mapping that has not touched them yet. */
+static long missing_pages(unsigned pages)
 {
-	return meminfo("HugePages_Total");
+	return (long)pages - (meminfo("HugePages_Free") - meminfo("HugePages_Rsvd"));
 }
 
-static void set_pool_size(long pages)
-{
-	FILE *file = fopen(POOL_COUNT, "we");
-
-	if (file) {
-		fprintf(file, "%ld\n", pages);
-		fclose(file);
-	}
-}
-
-/* Free, and not promised to a mapping that has not touched them yet. */
-static long pool_available(void)
-{
-	return meminfo("HugePages_Free") - meminfo("HugePages_Rsvd");
-}
-
-static int grow(struct viot_lock *lock, long missing, struct vio_error *err)
+static void grow(struct viot_lock *lock, long missing)
 {
 	long before = pool_size();
 	long gained;
@@ -98,23 +114,22 @@ static int grow(struct viot_lock *lock, long missing, struct vio_error *err)
 		lock->reserved_pages += (unsigned)gained;
 		viot_lock_note(lock);
 	}
-	if (gained >= missing) {
-		vio_log(VIO_LOG_INFO, "%ld huge pages of %ld KiB reserved for DMA memory", missing,
-			meminfo("Hugepagesize"));
-		return 0;
-	}
+}
+
+static int refuse(long missing, long still_missing, struct vio_error *err)
+{
 	return vio_fail(
 		err, -ENOMEM,
 		"%ld more huge pages of %ld KiB are needed for DMA memory and the kernel could "
 		"spare %ld: free memory, ask for less with dma=, or reserve them at boot "
 		"(hugepages=%ld)",
-		missing, meminfo("Hugepagesize"), gained > 0 ? gained : 0, before + missing);
+		missing, meminfo("Hugepagesize"), missing - still_missing,
+		pool_size() + still_missing);
 }
 
-static void shrink(struct viot_lock *lock)
+void viot_hugepages_give_back(struct viot_lock *lock)
 {
-	if (lock->reserved_pages) {
-		set_pool_size(pool_size() - (long)lock->reserved_pages);
+	if (lock->reserved_pages && set_pool_size(pool_size() - (long)lock->reserved_pages)) {
 		lock->reserved_pages = 0;
 		viot_lock_note(lock);
 	}
@@ -122,23 +137,24 @@ static void shrink(struct viot_lock *lock)
 
 int viot_hugepages_reserve(struct viot_lock *lock, unsigned pages, struct vio_error *err)
 {
-	int fd = lock_pool();
-	long missing = (long)pages - pool_available();
-	int rc = missing > 0 ? grow(lock, missing, err) : 0;
+	long missing = missing_pages(pages), left = missing;
+	int rc;
 
-	if (rc < 0) {
-		shrink(lock);
+	/* growing turns surplus pages, which are in use, into lasting ones first: hence again */
+	for (int i = 0; left > 0 && i < GROW_TRIES; i++) {
+		grow(lock, left);
+		left = missing_pages(pages);
 	}
-	unlock_pool(fd);
-	return rc;
-}
-
-void viot_hugepages_give_back(struct viot_lock *lock)
-{
-	int fd = lock_pool();
-
-	shrink(lock);
-	unlock_pool(fd);
+	if (left > 0) {
+		rc = refuse(missing, left, err);
+		viot_hugepages_give_back(lock);
+		return rc;
+	}
+	if (missing > 0) {
+		vio_log(VIO_LOG_INFO, "%ld huge pages of %ld KiB reserved for DMA memory", missing,
+			meminfo("Hugepagesize"));
+	}
+	return 0;
 }
 
 static bool is_hugetlbfs(const char *path)
@@ -160,27 +176,22 @@ static int mount_hugetlbfs(struct vio_error *err)
 			HUGE_DIR, strerror(errno));
 }
 
-/* Under the lock, so that nobody unmounts between the mount and our file in it. */
 int viot_hugetlbfs_open(const char *key, char *path, size_t path_size, struct vio_error *err)
 {
 	int rc = viot_make_dir(HUGE_DIR, err);
-	int fd = -1;
-	int lock;
+	int fd;
 
+	if (rc == 0) {
+		rc = mount_hugetlbfs(err);
+	}
 	if (rc < 0) {
 		return rc;
 	}
 	snprintf(path, path_size, HUGE_DIR "/%s", key);
-	lock = lock_pool();
-	rc = mount_hugetlbfs(err);
-	if (rc == 0) {
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		rc = fd >= 0 ? fd
-			     : vio_fail(err, -EACCES, "%s cannot be opened (%s): run as root", path,
-					strerror(errno));
-	}
-	unlock_pool(lock);
-	return rc;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd >= 0 ? fd
+		       : vio_fail(err, -EACCES, "%s cannot be opened (%s): run as root", path,
+				  strerror(errno));
 }
 
 static bool is_empty(const char *path)
@@ -204,12 +215,8 @@ static bool is_empty(const char *path)
  */
 void viot_hugetlbfs_release(void)
 {
-	int lock = lock_pool();
-
 	if (is_hugetlbfs(HUGE_DIR) && is_empty(HUGE_DIR) && umount2(HUGE_DIR, 0) == 0) {
 		rmdir(HUGE_DIR);
 	}
-	unlink(POOL_LOCK);
-	unlock_pool(lock);
-	rmdir(VIOT_RUN_DIR);
+	unlink(POOL_LOCK); /* who waits for it makes another */
 }

@@ -60,7 +60,7 @@ struct vio_blk_queue;
 
 /* Zero or NULL means the default everywhere. */
 struct vio_blk_options {
-	uint16_t queue_size; /* entries, a power of two, 2..32768; default 256 */
+	uint16_t queue_size; /* entries, a power of two, 4..32768; default 256 */
 	uint32_t timeout_ms; /* deadline of a request, 100..3600000; default 30000 */
 	size_t bounce_size;  /* bytes for copies, 64 KiB..64 MiB; default 1 MiB */
 	bool read_only;      /* refuse writes even if the device would take them */
@@ -228,7 +228,7 @@ VIO_EXPORT int vio_blk_restart(struct vio_blk *blk, struct vio_error *err);
  * Blocking calls on queue 0, for its thread, while nothing else is in flight.
  * Any memory, any length that is a multiple of block_size. They return 0 or a
  * negative errno, within the deadline of each request. A flush of a device that
- * has no volatile cache returns 0.
+ * has no volatile cache returns 0, of one that has but cannot flush -ENOTSUP.
  */
 VIO_EXPORT int vio_blk_read(struct vio_blk *blk, uint64_t start_sector, void *buffer, size_t size);
 VIO_EXPORT int vio_blk_write(struct vio_blk *blk, uint64_t start_sector, const void *buffer,

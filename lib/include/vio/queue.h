@@ -49,6 +49,8 @@ VIO_EXPORT int vio_queue_open(struct vio_queue **queue, struct vio_device *devic
 
 /**
  * vio_queue_reopen - hand an emptied ring over again, after a reset
+ *
+ * As vio_queue_open(), but of the same size or not at all.
  */
 VIO_EXPORT int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err);
 

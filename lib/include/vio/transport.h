@@ -81,7 +81,16 @@ struct vio_transport_ops {
 	void (*wait_arm)(struct vio_transport *t, uint16_t index, unsigned fruitless);
 	unsigned (*wait_ack)(struct vio_transport *t, uint16_t index);
 
-	/* Frees @t. The device must have been reset; in quarantine, DMA memory stays. */
+	/*
+	 * Optional: NULL where nothing can be done. A reset was not confirmed: from
+	 * here on the device must not reach memory.
+	 */
+	void (*cut_off)(struct vio_transport *t);
+
+	/*
+	 * Frees @t. A device that was not reset is; if it does not confirm that, or
+	 * is in quarantine already, DMA memory stays.
+	 */
 	void (*close)(struct vio_transport *t);
 };
 

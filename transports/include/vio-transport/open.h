@@ -10,14 +10,25 @@
  *
  * Opening takes an exclusive lock on the device, makes sure that no kernel
  * driver holds it, maps its registers, resets it, and makes DMA memory. It
- * needs the rights of root. Any failure undoes all of it.
+ * needs the rights of root. Any failure undoes all of it; a kernel driver that
+ * the device was taken from gets it back, unless the device did not confirm its
+ * reset: then the driver would wait for that without end.
  *
- * DMA memory is made of huge pages in a hugetlbfs of our own, because only
- * those stay where they are. Too few free ones: more are reserved, and given
- * back on close. The pages belong to a file that outlives a killed process, so
- * that a device that was left running cannot write into memory that has become
- * something else; the next open of the same device resets it and then takes the
- * file over.
+ * A takeover needs to be asked for, and is refused for other drivers than
+ * virtio-pci and virtio-mmio, for another class of device than was asked for,
+ * and for disks that are mounted, or part of something that is. Whether a device
+ * that is no disk is in use is not asked.
+ *
+ * DMA memory is made of huge pages in a hugetlbfs of our own. Too few free ones:
+ * more are reserved, and given back on close. Huge pages are never swapped. The
+ * kernel may move them (memory that is taken offline, contiguous allocations), so
+ * we hold a reference to each, with which it does not: such an operation fails or
+ * waits until the device is closed. The reference ends with the process, even a
+ * killed one.
+ *
+ * The pages belong to a file that outlives a killed process, so that a device
+ * that was left running does not write into memory that has become something
+ * else; the next open of the same device resets it and then takes the file over.
  *
  * Without an IOMMU between device and memory, a device can read and write all
  * of the machine's memory: nothing here can prevent that.
@@ -36,14 +47,18 @@
 
 #define VIOT_DMA_SIZE_DEFAULT ((size_t)8 << 20)
 
-/* Locks, huge pages and mounts of running drivers; empty and gone when none runs. */
+/*
+ * Locks, huge pages and mounts of running drivers. Gone when none runs, except
+ * for what a killed process left, until its device is opened and closed again, and
+ * the memory of a device that did not confirm its reset, until the machine starts anew.
+ */
 #define VIOT_RUN_DIR "/run/devb-virtio"
 
 /* Zero means the default everywhere. */
 struct viot_options {
 	size_t dma_size;      /* bytes, rounded up to whole huge pages; default 8 MiB */
 	uint32_t device_type; /* VIRTIO_ID_… that must be there; 0 = any */
-	bool takeover;        /* free the device from the kernel driver that holds it */
+	bool takeover;        /* free the device from VirtIO's kernel driver, see above */
 };
 
 /**
@@ -51,9 +66,11 @@ struct viot_options {
  * @options: NULL for the defaults
  *
  * Returns 0, or a negative errno with a sentence: -ENODEV (nothing, or something
- * else, is there), -EBUSY (a kernel driver or another process has it), -EACCES,
+ * else, is there), -EINVAL (smem is memory, or no multiple of 4), -EBUSY (a kernel
+ * driver or another process has it, or others kept the huge pages locked), -EACCES,
  * -ENOMEM (no huge pages), -ENOTSUP, -EPROTO (impossible registers), -ETIMEDOUT.
- * Blocks, bounded. Not thread safe against itself.
+ * Blocks, bounded: 5 s for a reset, 10 s for other processes that change the pool of
+ * huge pages. Not thread safe against itself; catches SIGBUS for a moment.
  */
 VIO_EXPORT int viot_open(struct vio_transport **t, const struct viot_address *address,
 			 const struct viot_options *options, struct vio_error *err);
@@ -62,7 +79,8 @@ VIO_EXPORT int viot_open(struct vio_transport **t, const struct viot_address *ad
  * viot_is_driven - does a process hold the device of this name?
  * @name: as in struct vio_transport: "pci-0000:00:04.0", "mmio-0x1c0d0000"
  *
- * Any thread.
+ * Takes no lock itself. Without the right to ask: is there a lock of it, which a
+ * killed process may have left? Any thread.
  */
 VIO_EXPORT bool viot_is_driven(const char *name);
 

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pieces of the huge pages: first fit in units of 4 KiB. It happens while
+ * devices are opened, so simple beats fast; share() is what the I/O path calls.
+ */
+#include "hugepages.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct hugepages *hugepages_of(struct vio_dma *dma)
+{
+	return (struct hugepages *)dma; /* first member */
+}
+
+static size_t round_up(size_t value, size_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+static uint64_t physical_address(const struct hugepages *pool, size_t offset)
+{
+	size_t page = offset >> pool->page_shift;
+
+	return pool->physical[page] + (offset & (((size_t)1 << pool->page_shift) - 1));
+}
+
+static bool is_free(const struct hugepages *pool, size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++) {
+		if (pool->taken[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* What fits in a huge page stays inside one; nothing is promised for more. */
+static bool is_contiguous_enough(const struct hugepages *pool, size_t first, size_t count)
+{
+	size_t per_page = (size_t)1 << (pool->page_shift - UNIT_SHIFT);
+
+	return count > per_page || first / per_page == (first + count - 1) / per_page;
+}
+
+/* First unit of the first fit, or SIZE_MAX. */
+static size_t find(const struct hugepages *pool, size_t count)
+{
+	for (size_t first = 0; first + count <= pool->units; first++) {
+		if (is_contiguous_enough(pool, first, count) && is_free(pool, first, count)) {
+			return first;
+		}
+	}
+	return SIZE_MAX;
+}
+
+static void mark(struct hugepages *pool, size_t first, size_t count, bool taken)
+{
+	for (size_t i = first; i < first + count; i++) {
+		pool->taken[i] = taken;
+	}
+}
+
+static int pool_alloc(struct vio_dma *dma, size_t size, size_t align, struct vio_dma_memory *memory)
+{
+	struct hugepages *pool = hugepages_of(dma);
+	size_t count = round_up(size, UNIT) >> UNIT_SHIFT;
+	size_t first;
+
+	(void)align; /* units are aligned to the most that may be asked for */
+	pthread_mutex_lock(&pool->mutex);
+	first = find(pool, count);
+	if (first != SIZE_MAX) {
+		mark(pool, first, count, true);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	if (first == SIZE_MAX) {
+		return -ENOMEM;
+	}
+	memory->addr = pool->base + (first << UNIT_SHIFT);
+	memory->size = size;
+	memory->iova.raw = physical_address(pool, first << UNIT_SHIFT);
+	memset(memory->addr, 0, size);
+	return 0;
+}
+
+static void pool_free(struct vio_dma *dma, struct vio_dma_memory *memory)
+{
+	struct hugepages *pool = hugepages_of(dma);
+	size_t offset = (size_t)((char *)memory->addr - pool->base);
+
+	pthread_mutex_lock(&pool->mutex);
+	mark(pool, offset >> UNIT_SHIFT, round_up(memory->size, UNIT) >> UNIT_SHIFT, false);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+static int pool_share(struct vio_dma *dma, const void *addr, size_t size,
+		      enum vio_direction direction, struct vio_segment *segments, unsigned max)
+{
+	const struct hugepages *pool = hugepages_of(dma);
+	size_t page_size = (size_t)1 << pool->page_shift;
+	size_t offset = (size_t)((uintptr_t)addr - (uintptr_t)pool->base);
+	unsigned n = 0;
+
+	(void)direction;
+	if (offset >= pool->size || size > pool->size - offset) {
+		return -EFAULT;
+	}
+	while (size && n < max) {
+		size_t left = page_size - (offset & (page_size - 1));
+		size_t length = size < left ? size : left;
+
+		segments[n].iova.raw = physical_address(pool, offset);
+		segments[n].length = (uint32_t)length;
+		n++;
+		offset += length;
+		size -= length;
+	}
+	return (int)n;
+}
+
+const struct vio_dma_ops viot_hugepages_ops = {
+	.alloc = pool_alloc,
+	.free = pool_free,
+	.share = pool_share,
+};

@@ -195,6 +195,12 @@ int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
 	return error;
 }
 
+void fsg_channel_abort(struct fsg_channel *channel)
+{
+	fsg_mount_close(&channel->mount);
+	end(channel);
+}
+
 void fsg_channel_close(struct fsg_channel *channel)
 {
 	if (!channel)

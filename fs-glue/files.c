@@ -164,9 +164,6 @@ static size_t add_entry(fuse_req_t req, char *to, size_t room, uint64_t index, b
 
 	if (ino == 0 || fill_entry(tree, ino, &entry) < 0)
 		return 0;
-	/* No inode with the dots: the kernel would count a lookup of it. */
-	if (ino == FSG_ROOT)
-		entry.ino = 0;
 	return plus ? fuse_add_direntry_plus(req, to, room, name, &entry, next)
 		    : fuse_add_direntry(req, to, room, name, &entry.attr, next);
 }

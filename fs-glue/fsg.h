@@ -34,7 +34,10 @@
 struct fsg_tree;
 struct fsg_channel;
 
-/* Owner and permission bits of the volumes; a read-only block never shows write bits. */
+/*
+ * Owner and permission bits that volumes start with; chmod and chown change them
+ * until the tree is closed. A read-only block never shows write bits.
+ */
 struct fsg_access {
 	uid_t uid;
 	gid_t gid;
@@ -74,7 +77,11 @@ struct fsg_channel_options {
  * fsg_channel_open - mount @tree
  *
  * Returns 0, or a negative errno with one sentence in @why: no FUSE in this
- * kernel, no privileges, no such directory.
+ * kernel, no privileges, no such directory. A dead mount that a killed process
+ * left at mount_dir is detached first.
+ *
+ * Who opens a volume waits until the loop runs. So the loop's own thread must
+ * never touch a path in mount_dir: it would wait for itself.
  */
 int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
 		     const struct fsg_channel_options *options, char *why, size_t why_size);
@@ -94,8 +101,9 @@ bool fsg_channel_receive(struct fsg_channel *channel, void **where, size_t *size
 /**
  * fsg_channel_received - what the read returned: a count, or a negative errno
  *
- * Decodes the message, submits to the block or replies. -EAGAIN, -EINTR and
- * -ENOENT (the message was withdrawn) are nothing; -ENODEV is the end (unmounted).
+ * Decodes the message, submits to the block or replies. -EAGAIN, -EINTR,
+ * -ECANCELED and -ENOENT (the message was withdrawn) are nothing; -ENODEV is the
+ * end (unmounted), as is every error that would only come again.
  */
 void fsg_channel_received(struct fsg_channel *channel, ssize_t result);
 
@@ -105,13 +113,22 @@ bool fsg_channel_ended(const struct fsg_channel *channel);
 /* Requests handed to blocks and not yet answered. */
 unsigned fsg_channel_in_flight(const struct fsg_channel *channel);
 
-/* Files of the tree that somebody holds open. */
+/* How many times the tree's files are open. A close shows a moment later; 0 after the end. */
 unsigned fsg_channel_open_files(const struct fsg_channel *channel);
+
+/**
+ * fsg_channel_abort - unmount at once; whoever uses a volume gets an error from now on
+ *
+ * For a channel that nobody will serve any more: its users must not wait for ever.
+ */
+void fsg_channel_abort(struct fsg_channel *channel);
 
 /**
  * fsg_channel_close - unmount and free; nothing may be in flight. NULL is allowed
  *
- * Detaches even when files are open: their users see ENOTCONN from then on.
+ * Detaches even when files are open: their users see ENOTCONN from then on. Never
+ * waits for them, nor for messages that were not received. A read that the loop
+ * has posted must have returned or been cancelled.
  */
 void fsg_channel_close(struct fsg_channel *channel);
 

@@ -16,8 +16,8 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 		conn->max_readahead = io_max;
 	conn->max_background = FSG_REQUESTS;
 	/*
-	 * ATOMIC_O_TRUNC: the kernel would believe in a size of 0 after open(O_TRUNC);
-	 * without it, it asks by setattr and is told the real size.
+	 * ATOMIC_O_TRUNC: the kernel would believe in a size of 0 after open(O_TRUNC)
+	 * until it asks again; without it, it asks by setattr and is told the real size.
 	 * AUTO_INVAL_DATA: the page cache would be dropped for every new time of
 	 * modification, but all modifications come through this very cache.
 	 */
@@ -25,16 +25,6 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 }
 
 /* The names are the machine's disks: nobody makes, moves or removes one here. */
-static void refuse_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-			  struct fuse_file_info *file)
-{
-	(void)parent;
-	(void)name;
-	(void)mode;
-	(void)file;
-	fuse_reply_err(req, EPERM);
-}
-
 static void refuse_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 			 dev_t device)
 {
@@ -89,10 +79,10 @@ static void refuse_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, c
 
 /*
  * libfuse answers what has no function with ENOSYS, which makes the kernel do
- * without and never ask again. Left to that on purpose: flush (nothing is held
- * back at close), opendir, fsyncdir, access (the mount has default_permissions),
- * the xattrs, lseek, fallocate, locks, ioctl, poll. forget needs no function:
- * inode numbers are for ever.
+ * without and never ask again. Left to that on purpose: create (the kernel goes
+ * on with mknod), flush (nothing is held back at close), opendir, fsyncdir, access
+ * (the mount has default_permissions), the xattrs, lseek, fallocate, locks, ioctl,
+ * poll. forget needs no function: inode numbers are for ever.
  */
 const struct fuse_lowlevel_ops fsg_operations = {
 	.init = init,
@@ -107,7 +97,6 @@ const struct fuse_lowlevel_ops fsg_operations = {
 	.readdir = fsg_readdir,
 	.readdirplus = fsg_readdirplus,
 	.statfs = fsg_statfs,
-	.create = refuse_create,
 	.mknod = refuse_mknod,
 	.mkdir = refuse_mkdir,
 	.unlink = refuse_remove,

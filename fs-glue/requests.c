@@ -112,21 +112,26 @@ static void start(struct fsg_request *request, const struct devb_io *io)
 }
 
 /* How much of @size bytes at @offset the block has. */
-static size_t clip(const struct devb_block *block, off_t offset, size_t size)
+static size_t clip(const struct devb_block *block, uint64_t offset, size_t size)
 {
-	uint64_t left = (uint64_t)offset < block->size ? block->size - (uint64_t)offset : 0;
+	uint64_t left = offset < block->size ? block->size - offset : 0;
 
 	return left < size ? (size_t)left : size;
 }
 
-/* The incoming message's memory, cut down to what the request needs of it. */
-static void keep(struct fsg_request *request, size_t offset, size_t size)
+/*
+ * The incoming message's memory becomes the request's buffer: what is @offset bytes
+ * into it, and no more than the request needs.
+ */
+static void start_transfer(struct fsg_request *request, struct devb_io *io, size_t offset)
 {
 	struct fsg_channel *channel = request->channel;
 
 	request->piece = channel->incoming;
 	channel->incoming = NULL;
-	fsg_piece_trim(request->piece, offset, size);
+	fsg_piece_trim(request->piece, offset, io->size);
+	io->buffer = fsg_arena_address(&channel->arena, request->piece);
+	start(request, io);
 }
 
 void fsg_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -134,38 +139,30 @@ void fsg_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 {
 	struct fsg_channel *channel = fuse_req_userdata(req);
 	struct fsg_node *node = fsg_tree_node(channel->tree, ino);
+	struct devb_io io = {.op = DEVB_READ, .offset = (uint64_t)offset};
 
 	(void)file;
 	if (!node) {
 		fuse_reply_err(req, ENOENT);
 		return;
 	}
-	size = clip(node->block, offset, size < channel->io_max ? size : channel->io_max);
-	if (size == 0) { /* the end of the file */
+	io.size = clip(node->block, io.offset, size < channel->io_max ? size : channel->io_max);
+	if (io.size == 0) { /* the end of the file */
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
-
-	struct fsg_request *request = take(channel, req, node);
-
 	/*
 	 * Over the message: libfuse has taken all that it needs from it into our
 	 * arguments, and a message's room is never smaller than io_max.
 	 */
-	keep(request, 0, size);
-	start(request, &(struct devb_io){
-			       .op = DEVB_READ,
-			       .offset = (uint64_t)offset,
-			       .size = size,
-			       .buffer = fsg_arena_address(&channel->arena, request->piece),
-		       });
+	start_transfer(take(channel, req, node), &io, 0);
 }
 
 /* libfuse gives the data's place in the message; anything else would be a copy of its own. */
-static bool is_incoming(const struct fsg_channel *channel, const struct fuse_bufvec *in)
+static bool is_incoming(const struct fsg_channel *channel, const struct fuse_buf *buffer)
 {
-	return in->count == 1 && !(in->buf[0].flags & FUSE_BUF_IS_FD) &&
-	       in->buf[0].mem == fsg_channel_data(channel) && in->buf[0].size <= channel->io_max;
+	return !(buffer->flags & FUSE_BUF_IS_FD) && buffer->mem == fsg_channel_data(channel) &&
+	       buffer->size > 0 && buffer->size <= channel->io_max;
 }
 
 void fsg_write(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
@@ -173,32 +170,18 @@ void fsg_write(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t off
 {
 	struct fsg_channel *channel = fuse_req_userdata(req);
 	struct fsg_node *node = fsg_tree_node(channel->tree, ino);
+	struct devb_io io = {.op = DEVB_WRITE, .offset = (uint64_t)offset};
 
 	(void)file;
-	if (!node || !is_incoming(channel, in)) {
+	if (!node || in->count != 1 || !is_incoming(channel, &in->buf[0])) {
 		fuse_reply_err(req, node ? EIO : ENOENT);
 		return;
 	}
-
-	size_t size = clip(node->block, offset, in->buf[0].size);
-
-	if (size == 0) { /* at the end there is no room; nothing fits anywhere */
-		if (in->buf[0].size > 0)
-			fuse_reply_err(req, ENOSPC);
-		else
-			fuse_reply_write(req, 0);
-		return;
-	}
-
-	struct fsg_request *request = take(channel, req, node);
-
-	keep(request, FSG_PAGE, size);
-	start(request, &(struct devb_io){
-			       .op = DEVB_WRITE,
-			       .offset = (uint64_t)offset,
-			       .size = size,
-			       .buffer = fsg_arena_address(&channel->arena, request->piece),
-		       });
+	io.size = clip(node->block, io.offset, in->buf[0].size);
+	if (io.size == 0) /* at the end; over it, what fits is written */
+		fuse_reply_err(req, ENOSPC);
+	else
+		start_transfer(take(channel, req, node), &io, FSG_PAGE);
 }
 
 void fsg_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file)

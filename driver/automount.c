@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <vio-transport/open.h>
 #include <vio/log.h>
 
 extern char **environ;
@@ -21,12 +22,14 @@ extern char **environ;
 enum {
 	MOUNTS_MAX = 64,
 	TOOL_LIMIT_MS = 90000, /* chosen: a journal may have to be replayed */
+	TOOL_KILL_MS = 3000,
 	TOOL_POLL_MS = 10,
 	TOOL_ARGS_MAX = 12,
 };
 
 struct mounted {
 	const struct devb_automount *automount;
+	const struct devb_unit *unit;
 	bool made_dir;
 };
 
@@ -58,21 +61,28 @@ static void pause_ms(long ms)
 	nanosleep(&pause, NULL);
 }
 
-/* Its exit status, or -1 when it did not end in time and was killed. */
-static int await(pid_t pid)
+/* False if it has not ended in time. */
+static bool has_ended(pid_t pid, int *status, long limit_ms)
 {
-	int status;
-
-	for (long waited = 0; waited < TOOL_LIMIT_MS; waited += TOOL_POLL_MS) {
-		pid_t rc = waitpid(pid, &status, WNOHANG);
-
-		if (rc == pid) {
-			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	for (long waited = 0; waited < limit_ms; waited += TOOL_POLL_MS) {
+		if (waitpid(pid, status, WNOHANG) == pid) {
+			return true;
 		}
 		pause_ms(TOOL_POLL_MS);
 	}
+	return false;
+}
+
+/* Its exit status, or -1 when it did not end in time; one that ignores SIGKILL is left alone. */
+static int await(pid_t pid)
+{
+	int status = 0;
+
+	if (has_ended(pid, &status, TOOL_LIMIT_MS)) {
+		return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	}
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	has_ended(pid, &status, TOOL_KILL_MS);
 	return -1;
 }
 
@@ -158,8 +168,53 @@ static int mount_volume(const struct devb_automount *automount, const struct dev
 	return run(args, text, size);
 }
 
-static int mount_one(const struct devb_automount *automount, const struct devb_volume *volume,
-		     struct vio_error *err)
+/* The device of the topmost mount at @path, false if nothing is mounted there. */
+static bool find_mount(const char *path, unsigned *major_number, unsigned *minor_number)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[PATH_MAX + 512], point[PATH_MAX];
+	unsigned a, b;
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &a, &b, point) == 3 &&
+		    strcmp(point, path) == 0) {
+			*major_number = a;
+			*minor_number = b;
+			found = true;
+		}
+	}
+	if (file) {
+		fclose(file);
+	}
+	return found;
+}
+
+/* What a killed process had mounted here: a loop device on one of its volumes. */
+static void detach_dead(const char *path)
+{
+	char sysfs[96], backing[PATH_MAX] = "";
+	unsigned major_number, minor_number;
+	FILE *file;
+
+	if (!find_mount(path, &major_number, &minor_number)) {
+		return;
+	}
+	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u/loop/backing_file", major_number,
+		 minor_number);
+	file = fopen(sysfs, "re");
+	if (file && fgets(backing, sizeof(backing), file) &&
+	    strncmp(backing, VIOT_RUN_DIR "/", sizeof(VIOT_RUN_DIR)) == 0) {
+		vio_log(VIO_LOG_INFO, "the mount of a killed process was removed from %s", path);
+		umount2(path, MNT_DETACH);
+	}
+	if (file) {
+		fclose(file);
+	}
+}
+
+static int mount_one(const struct devb_automount *automount, const struct devb_unit *unit,
+		     const struct devb_volume *volume, struct vio_error *err)
 {
 	char text[200];
 	bool made_dir;
@@ -167,6 +222,7 @@ static int mount_one(const struct devb_automount *automount, const struct devb_v
 	if (mount_count == MOUNTS_MAX) {
 		return vio_fail(err, -EINVAL, "automount: more than %d mounts", MOUNTS_MAX);
 	}
+	detach_dead(automount->mountpoint);
 	made_dir = mkdir(automount->mountpoint, 0755) == 0;
 	if (mount_volume(automount, volume, text, sizeof(text))) {
 		if (made_dir) {
@@ -175,7 +231,7 @@ static int mount_one(const struct devb_automount *automount, const struct devb_v
 		return vio_fail(err, -EIO, "automount: %s cannot be mounted on %s: %s",
 				volume->path, automount->mountpoint, text);
 	}
-	mounts[mount_count++] = (struct mounted){automount, made_dir};
+	mounts[mount_count++] = (struct mounted){automount, unit, made_dir};
 	vio_log(VIO_LOG_INFO, "%s mounted on %s", volume->path, automount->mountpoint);
 	return 0;
 }
@@ -218,7 +274,7 @@ static int mount_from(const struct devb_automount *automount, const struct devb_
 
 		devb_unit_volume(unit, i, &volume);
 		if (is_meant(automount, &volume)) {
-			return mount_one(automount, &volume, err);
+			return mount_one(automount, unit, &volume, err);
 		}
 	}
 	return 0;
@@ -277,9 +333,14 @@ static void unmount_one(const struct mounted *mounted)
 	}
 }
 
-void devb_automount_undo(void)
+void devb_automount_undo(const struct devb_unit *unit)
 {
-	while (mount_count > 0) {
-		unmount_one(&mounts[--mount_count]);
+	for (unsigned i = mount_count; i-- > 0;) {
+		if (unit && mounts[i].unit != unit) {
+			continue;
+		}
+		unmount_one(&mounts[i]);
+		mount_count--;
+		memmove(&mounts[i], &mounts[i + 1], (mount_count - i) * sizeof(mounts[0]));
 	}
 }

@@ -18,8 +18,11 @@
 int devb_automount_all(const struct devb_options *options, const struct devb_unit *unit,
 		       struct vio_error *err);
 
-/* Unmounts what was mounted, last first; what is busy is detached with a warning. */
-void devb_automount_undo(void);
+/*
+ * Unmounts what was mounted from @unit, or from all for NULL, last first; what is
+ * busy is detached with a warning.
+ */
+void devb_automount_undo(const struct devb_unit *unit);
 
 /* The first entry that no unit had a volume for, or NULL. */
 const struct devb_automount *devb_automount_unused(const struct devb_options *options);

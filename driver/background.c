@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -39,12 +41,13 @@ static _Noreturn void wait_for_verdict(int fd, pid_t child)
 int devb_background_start(struct vio_error *err)
 {
 	int ends[2];
-	pid_t child;
+	pid_t parent, child;
 
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		return vio_fail(err, -ENOMEM, "no pipe (%s)", strerror(errno));
 	}
 	fflush(NULL);
+	parent = getpid();
 	child = fork();
 	if (child < 0) {
 		return vio_fail(err, -ENOMEM, "no process for the background (%s)",
@@ -56,6 +59,11 @@ int devb_background_start(struct vio_error *err)
 	}
 	close(ends[0]);
 	ready_pipe = ends[1];
+	/* until the volumes are there, stopping the starting process stops it all */
+	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+	if (getppid() != parent) {
+		_exit(1); /* it went before we asked */
+	}
 	setsid();
 	return 0;
 }
@@ -68,6 +76,7 @@ void devb_background_ready(void)
 		return;
 	}
 	fflush(NULL);
+	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	openlog("devb-virtio", LOG_PID, LOG_DAEMON);
 	use_syslog = true;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -104,8 +113,8 @@ static void sink(void *context, enum vio_log_level level, const char *text)
 	}
 }
 
-void devb_log_start(unsigned verbosity)
+void devb_log_start(bool quiet, unsigned verbosity)
 {
-	level_max = verbosity == 0 ? VIO_LOG_WARN : verbosity == 1 ? VIO_LOG_INFO : VIO_LOG_DEBUG;
+	level_max = verbosity ? VIO_LOG_DEBUG : quiet ? VIO_LOG_WARN : VIO_LOG_INFO;
 	vio_log_install(sink, NULL);
 }

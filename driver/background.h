@@ -14,7 +14,8 @@
  * devb_background_start - go on in a child process
  *
  * Returns in the child only. The parent ends with 0 after
- * devb_background_ready(), with 1 if the child ends before. Before any thread.
+ * devb_background_ready(), with the child's status if that ends before. Before
+ * any thread.
  */
 int devb_background_start(struct vio_error *err);
 
@@ -22,6 +23,6 @@ int devb_background_start(struct vio_error *err);
 void devb_background_ready(void);
 
 /* Messages: standard error until ready in the background, then syslog. */
-void devb_log_start(unsigned verbosity);
+void devb_log_start(bool quiet, unsigned verbosity);
 
 #endif

@@ -120,7 +120,8 @@ static int disk_submit(struct devb_block *block, struct devb_io *io)
 		return rc;
 	}
 	if (io->op == DEVB_FLUSH && !vio_blk_info(disk->blk)->can_flush) {
-		disk_finish_later(disk, io, 0); /* no volatile cache: it is all safe already */
+		/* without a volatile cache it is all safe already */
+		disk_finish_later(disk, io, vio_blk_info(disk->blk)->writeback ? -ENOTSUP : 0);
 	} else if (!is_aligned(disk, io)) {
 		rmw_submit(disk, io);
 	} else {
@@ -206,6 +207,9 @@ static unsigned reap(struct devb_disk *disk)
 		struct devb_io *io = request->io;
 		int result = request->vio.result;
 
+		if (result == 0) {
+			disk->restarts = 0;
+		}
 		give_request(disk, request);
 		finish(disk, io, result);
 	}
@@ -264,11 +268,12 @@ unsigned devb_disk_poll(struct devb_disk *disk)
 	unsigned n = reap(disk);
 
 	finish_waiting(disk);
-	if (n && (disk->rmw.active || disk->rmw.waiting.first)) {
-		rmw_poke(disk);
-	}
+	/* who was held by the last read-modify-write goes before the next one */
 	if (disk->held.first) {
 		release_held(disk);
+	}
+	if (disk->rmw.active || disk->rmw.waiting.first) {
+		rmw_poke(disk);
 	}
 	if (disk->pending.first) {
 		start_pending(disk);
@@ -283,9 +288,16 @@ int devb_disk_wait_fd(const struct devb_disk *disk)
 	return vio_blk_wait_fd(disk->queue);
 }
 
+/* What the next poll can do without the device. */
+static bool has_work(const struct devb_disk *disk)
+{
+	return disk->finished.first ||
+	       (!disk->rmw.active && (disk->held.first || disk->rmw.waiting.first));
+}
+
 bool devb_disk_wait_arm(struct devb_disk *disk)
 {
-	return disk->finished.first || vio_blk_wait_arm(disk->queue);
+	return has_work(disk) || vio_blk_wait_arm(disk->queue);
 }
 
 void devb_disk_wait_ack(struct devb_disk *disk)
@@ -293,41 +305,33 @@ void devb_disk_wait_ack(struct devb_disk *disk)
 	vio_blk_wait_ack(disk->queue);
 }
 
-static int recover(struct devb_disk *disk)
+static void recover(struct devb_disk *disk)
 {
 	struct vio_error err;
 
 	if (vio_blk_in_flight(disk->queue) || disk->restarts >= RESTARTS_MAX) {
-		return 0;
+		return;
 	}
 	disk->restarts++;
 	if (vio_blk_restart(disk->blk, &err) == 0) {
-		vio_log(VIO_LOG_WARN, "the device works again after its reset");
+		vio_log(VIO_LOG_WARN, "the device answers again after its reset");
 		take_info(disk);
-		return 0;
+	} else {
+		vio_log(VIO_LOG_ERROR, "%s (attempt %u of %d)", err.text, disk->restarts,
+			RESTARTS_MAX);
 	}
-	vio_log(VIO_LOG_ERROR, "%s (attempt %u of %d)", err.text, disk->restarts, RESTARTS_MAX);
-	return 0;
 }
 
-int devb_disk_tick(struct devb_disk *disk)
+void devb_disk_tick(struct devb_disk *disk)
 {
-	unsigned events;
-
-	switch (vio_blk_health(disk->blk)) {
-	case VIO_BLK_LOST:
-		return disk->in_flight ? 0 : -ENODEV;
-	case VIO_BLK_FAILED:
-		return recover(disk);
-	default:
-		break;
-	}
-	events = vio_blk_check(disk->blk);
-	if (events & VIO_EVENT_CONFIG) {
+	if (vio_blk_health(disk->blk) == VIO_BLK_FAILED) {
+		recover(disk);
+	} else if (vio_blk_check(disk->blk) & VIO_EVENT_CONFIG) {
 		take_info(disk);
 	}
-	if (vio_blk_health(disk->blk) == VIO_BLK_GOOD) {
-		disk->restarts = 0;
-	}
-	return 0;
+}
+
+bool devb_disk_is_lost(const struct devb_disk *disk)
+{
+	return vio_blk_health(disk->blk) == VIO_BLK_LOST;
 }

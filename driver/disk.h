@@ -43,12 +43,13 @@ int devb_disk_wait_fd(const struct devb_disk *disk);
 bool devb_disk_wait_arm(struct devb_disk *disk);
 void devb_disk_wait_ack(struct devb_disk *disk);
 
-/**
- * devb_disk_tick - once a second: deadlines, resize, recovery
- *
- * Returns 0, or -ENODEV when the device is lost for good: its memory is in
- * quarantine and the disk must not be used any more.
+/* Once a second: deadlines, resize, recovery. */
+void devb_disk_tick(struct devb_disk *disk);
+
+/*
+ * The device did not confirm a reset and may still write to its memory: the disk
+ * fails everything from now on, and no buffer of a failed read may be used again.
  */
-int devb_disk_tick(struct devb_disk *disk);
+bool devb_disk_is_lost(const struct devb_disk *disk);
 
 #endif

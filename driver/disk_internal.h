@@ -71,7 +71,7 @@ struct devb_disk {
 	struct io_list held;     /* writes that overlap the active read-modify-write */
 	struct io_list finished; /* done, but done() may not run inside submit */
 	unsigned in_flight;
-	unsigned restarts; /* in a row without success */
+	unsigned restarts; /* since a request last succeeded */
 	struct disk_rmw rmw;
 };
 
@@ -86,7 +86,7 @@ void rmw_close(struct devb_disk *disk);
 void rmw_submit(struct devb_disk *disk, struct devb_io *io);
 /* Must @io, an aligned write, wait for the active read-modify-write? */
 bool rmw_holds(const struct devb_disk *disk, const struct devb_io *io);
-/* Something finished: go on with what was blocked by it. */
+/* At every poll: begin the next one, or go on with what an overlapping write blocked. */
 void rmw_poke(struct devb_disk *disk);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,6 +20,7 @@ enum {
 	TICK_S = 1,
 	SPIN_NS = 50000,  /* chosen: longer than an answer from memory, far below a tick */
 	SPIN_CHECKS = 32, /* looks between two looks at the clock */
+	BURST_MAX = 32,   /* messages before the disk has its turn */
 };
 
 /* What a completion of the io_uring belongs to. */
@@ -156,9 +158,15 @@ static void answer_call(struct devb_loop *loop)
 	pthread_mutex_unlock(&loop->mutex);
 }
 
-static void tick(struct devb_loop *loop)
+/*
+ * Also the last moment to notice a lost device: what poll hands back to the
+ * channel is memory that such a device may still write to, so nothing may be
+ * received into it afterwards.
+ */
+static void poll_disk(struct devb_loop *loop)
 {
-	if (devb_disk_tick(loop->disk) < 0 && !loop->is_lost) {
+	devb_disk_poll(loop->disk);
+	if (devb_disk_is_lost(loop->disk) && !loop->is_lost) {
 		vio_log(VIO_LOG_ERROR, "the device is lost: its volumes end here");
 		loop->is_lost = true;
 		loop->is_stopping = true;
@@ -178,7 +186,7 @@ static void handle(struct devb_loop *loop, enum source source, int result)
 		break;
 	case SOURCE_TICK:
 		loop->is_ticking = false;
-		tick(loop);
+		devb_disk_tick(loop->disk);
 		break;
 	case SOURCE_CALL:
 		loop->is_listening = false;
@@ -189,9 +197,11 @@ static void handle(struct devb_loop *loop, enum source source, int result)
 	}
 }
 
-static void handle_completions(struct devb_loop *loop)
+/* True if there was something. */
+static bool handle_completions(struct devb_loop *loop)
 {
 	struct io_uring_cqe *cqe;
+	bool any = false;
 
 	while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
 		enum source source = (enum source)io_uring_cqe_get_data64(cqe);
@@ -199,6 +209,22 @@ static void handle_completions(struct devb_loop *loop)
 
 		io_uring_cqe_seen(&loop->ring, cqe);
 		handle(loop, source, result);
+		any = true;
+	}
+	return any;
+}
+
+/* Everything that is there, so that one notification of the device covers it all. */
+static void handle_burst(struct devb_loop *loop)
+{
+	for (int i = 0; i < BURST_MAX; i++) {
+		listen_for_calls(loop);
+		start_tick(loop);
+		receive(loop);
+		io_uring_submit(&loop->ring);
+		if (!handle_completions(loop)) {
+			break;
+		}
 	}
 }
 
@@ -217,11 +243,13 @@ static bool spin(struct devb_loop *loop)
 	return false;
 }
 
+/* What was done since may have made room for a message: ask for it before waiting. */
 static void wait_for_something(struct devb_loop *loop)
 {
+	receive(loop);
 	if (devb_disk_in_flight(loop->disk)) {
+		io_uring_submit(&loop->ring);
 		if (spin(loop) || devb_disk_wait_arm(loop->disk)) {
-			io_uring_submit(&loop->ring);
 			return;
 		}
 		watch_device(loop);
@@ -231,7 +259,8 @@ static void wait_for_something(struct devb_loop *loop)
 
 static void flushed(struct devb_io *io, int result)
 {
-	struct devb_loop *loop = io->private_data;
+	struct devb_loop *loop =
+		(struct devb_loop *)((char *)io - offsetof(struct devb_loop, flush));
 
 	loop->flush_result = result;
 	loop->flush_state = FLUSH_DONE;
@@ -241,7 +270,7 @@ static void start_flush(struct devb_loop *loop)
 {
 	struct devb_block *block = devb_disk_block(loop->disk);
 
-	loop->flush = (struct devb_io){.op = DEVB_FLUSH, .done = flushed, .private_data = loop};
+	loop->flush = (struct devb_io){.op = DEVB_FLUSH, .done = flushed};
 	loop->flush_state = FLUSH_RUNNING;
 	loop->flush_result = block->read_only ? 0 : devb_block_submit(block, &loop->flush);
 	if (block->read_only || loop->flush_result < 0) {
@@ -269,25 +298,20 @@ static bool is_finished(struct devb_loop *loop)
 static void run(struct devb_loop *loop)
 {
 	while (!is_finished(loop)) {
-		listen_for_calls(loop);
-		start_tick(loop);
-		receive(loop);
-		/* messages and new requests first, so that one notification covers them all */
-		io_uring_submit(&loop->ring);
-		handle_completions(loop);
-		devb_disk_poll(loop->disk);
-		receive(loop);
-		if (!io_uring_cq_ready(&loop->ring)) {
-			wait_for_something(loop);
-		}
-		handle_completions(loop);
-		devb_disk_poll(loop->disk);
+		handle_burst(loop);
+		poll_disk(loop);
 		if (fsg_channel_ended(loop->channel)) {
 			loop->is_stopping = true;
+		} else if (!loop->is_lost) {
+			wait_for_something(loop);
 		}
+	}
+	if (loop->is_lost) {
+		loop->flush_result = -EIO;
 	}
 }
 
+/* A loop that ended by itself leaves nobody to answer: its users get errors, not silence. */
 static void end(struct devb_loop *loop)
 {
 	bool by_itself;
@@ -298,6 +322,7 @@ static void end(struct devb_loop *loop)
 	pthread_cond_broadcast(&loop->answered);
 	pthread_mutex_unlock(&loop->mutex);
 	if (by_itself) {
+		fsg_channel_abort(loop->channel);
 		loop->ended(loop->context);
 	}
 }

@@ -51,7 +51,7 @@ static int serve(void)
 	int rc = 0;
 
 	print_notes();
-	devb_log_start(options.verbosity);
+	devb_log_start(options.quiet, options.verbosity);
 	if (!options.foreground) {
 		rc = devb_background_start(&err);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "names.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdbool.h>
@@ -48,23 +49,17 @@ static bool read_key(const char *link, char *key, size_t key_size)
 	return snprintf(key, key_size, "%s", target + sizeof(ours) - 1) < (int)key_size;
 }
 
-/* A link that a killed process left: its device is ours by now, or nobody's. */
-static bool is_stale(const struct devb_names *names, const char *link)
+/* A link that a killed process left: nobody drives its device. */
+static bool is_stale(const char *link)
 {
 	char key[64];
 
-	return read_key(link, key, sizeof(key)) &&
-	       (strcmp(key, names->key) == 0 || !viot_is_driven(key));
+	return read_key(link, key, sizeof(key)) && !viot_is_driven(key);
 }
 
-static bool is_claimed(const struct devb_names *names, const char *name)
+static int make_link(const char *target, const char *link)
 {
-	for (unsigned i = 0; i < names->count; i++) {
-		if (strcmp(names->claimed[i], name) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return symlink(target, link) < 0 ? -errno : 0;
 }
 
 /* 0, -EEXIST, or another negative errno. */
@@ -79,14 +74,13 @@ static int try_claim(struct devb_names *names, const char *name)
 	if (names->count == sizeof(names->claimed) / sizeof(names->claimed[0])) {
 		return -ENOSPC;
 	}
-	if (symlink(target, link) < 0) {
-		if (errno != EEXIST || is_claimed(names, name) || !is_stale(names, link)) {
-			return -errno;
-		}
+	rc = make_link(target, link);
+	if (rc == -EEXIST && is_stale(link)) {
 		unlink(link);
-		if (symlink(target, link) < 0) {
-			return -errno;
-		}
+		rc = make_link(target, link);
+	}
+	if (rc < 0) {
+		return rc;
 	}
 	snprintf(names->claimed[names->count++], sizeof(names->claimed[0]), "%s", name);
 	return 0;
@@ -112,11 +106,30 @@ int devb_names_claim(struct devb_names *names, const char *name, struct vio_erro
 	return rc < 0 ? refuse(names, name, rc, err) : 0;
 }
 
+/* What a killed process of this very device left, whatever it was called. */
+static void remove_own_leftovers(const struct devb_names *names)
+{
+	DIR *dir = opendir(names->devdir);
+	char link[PATH_MAX], target[PATH_MAX], key[64];
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		if (entry->d_type == DT_LNK && paths(names, entry->d_name, link, target) == 0 &&
+		    read_key(link, key, sizeof(key)) && strcmp(key, names->key) == 0) {
+			unlink(link);
+		}
+	}
+	if (dir) {
+		closedir(dir);
+	}
+}
+
 int devb_names_claim_disk(struct devb_names *names, const char *prefix, unsigned first,
 			  struct vio_error *err)
 {
 	int rc = -EEXIST;
 
+	remove_own_leftovers(names);
 	for (unsigned i = 0; i < DISKS_TRIED && rc == -EEXIST; i++) {
 		snprintf(names->disk, sizeof(names->disk), "%s%u", prefix, first + i);
 		rc = try_claim(names, names->disk);

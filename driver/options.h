@@ -46,7 +46,7 @@
 /* What one `virtio` group says. */
 struct devb_disk_options {
 	struct viot_address address;
-	uint16_t queue_size; /* entries, a power of two 2..32768; the device may allow less */
+	uint16_t queue_size; /* entries, a power of two 4..32768; the device may allow less */
 	bool takeover;       /* unbind the kernel's driver first */
 	uint64_t dma_size;   /* bytes of memory for transfers, 4 MiB..1 GiB */
 };

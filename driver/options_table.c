@@ -11,7 +11,7 @@
 #include "options_internal.h"
 
 #define SECTOR_SIZE    512u         /* the unit of maxio, as on QNX */
-#define QUEUE_SIZE_MIN 2            /* a request of one buffer and its status */
+#define QUEUE_SIZE_MIN 4            /* header, data, status, and a power of two */
 #define QUEUE_SIZE_MAX 32768        /* VirtIO 1.2, 2.7 */
 #define DMA_SIZE_MIN   (4ull << 20) /* chosen: four of the largest requests */
 #define DMA_SIZE_MAX   (1ull << 30) /* chosen */
@@ -335,8 +335,8 @@ const struct devb_option devb_option_table[] = {
 	      "block device on the PCI bus: 0 for the first (default), 1 for the second, or a "
 	      "function such as 0000:00:04.0; excludes smem and irq"),
 	VALUE(VIRTIO, "qsize", "ENTRIES", set_queue_size,
-	      "a power of two from 2 to 32768, for example 'qsize=256'",
-	      "entries of the queue, a power of two from 2 to 32768 (default 256); more than the "
+	      "a power of two from 4 to 32768, for example 'qsize=256'",
+	      "entries of the queue, a power of two from 4 to 32768 (default 256); more than the "
 	      "device's maximum is lowered to it, with a warning"),
 	VALUE(VIRTIO, "dma", "SIZE", set_dma_size,
 	      "a size from 4M to 1G, for example 'dma=8M'",

@@ -23,7 +23,8 @@ void devb_partition_init(struct devb_partition *partition, struct devb_block *di
 {
 	partition->block = *disk;
 	partition->block.ops = &partition_ops;
-	partition->block.size = size;
+	/* what is left of a last block cannot be read either */
+	partition->block.size = size - size % disk->block_size;
 	partition->disk = disk;
 	partition->start = start;
 }

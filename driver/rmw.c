@@ -76,7 +76,6 @@ static bool write_in_flight(const struct devb_disk *disk, const struct devb_io *
 	return false;
 }
 
-static void next_request(struct devb_disk *disk);
 static void next_piece(struct devb_disk *disk);
 
 static void end(struct devb_disk *disk, int result)
@@ -85,7 +84,6 @@ static void end(struct devb_disk *disk, int result)
 
 	disk->rmw.active = NULL;
 	disk_finish_later(disk, io, result);
-	next_request(disk);
 }
 
 static void start_inner(struct devb_disk *disk, enum devb_op op,
@@ -181,14 +179,13 @@ static void next_request(struct devb_disk *disk)
 void rmw_submit(struct devb_disk *disk, struct devb_io *io)
 {
 	io_list_append(&disk->rmw.waiting, io);
-	if (!disk->rmw.active) {
-		next_request(disk);
-	}
 }
 
 void rmw_poke(struct devb_disk *disk)
 {
-	if (disk->rmw.active && disk->rmw.is_blocked) {
+	if (!disk->rmw.active) {
+		next_request(disk);
+	} else if (disk->rmw.is_blocked) {
 		begin(disk);
 	}
 }

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <vio/log.h>
 
@@ -35,6 +37,7 @@ void devb_server_block_signals(void)
 	stop_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* whatever we inherited: mount(8) is waited for */
 }
 
 static void unit_ended(void *context)
@@ -43,20 +46,41 @@ static void unit_ended(void *context)
 	kill(getpid(), SIGUSR1);
 }
 
+/* Returns 0, or a negative errno if something that was written may not be safe. */
+static int close_unit(unsigned index)
+{
+	int rc;
+
+	devb_automount_undo(units[index]);
+	rc = devb_unit_close(units[index]);
+	units[index] = NULL;
+	if (rc < 0) {
+		vio_log(VIO_LOG_ERROR, "the last flush failed: writes may be lost");
+	}
+	return rc;
+}
+
 static int start_unit(const struct devb_options *options, unsigned index, struct vio_error *err)
 {
 	int rc = devb_unit_open(&units[index], options, index, unit_ended, NULL, err);
 
-	if (rc == 0 && options->show_partitions) {
+	if (rc < 0) {
+		return rc;
+	}
+	if (options->show_partitions) {
 		rc = devb_unit_partitions(units[index], err);
 	}
 	if (rc == 0) {
 		rc = devb_automount_all(options, units[index], err);
 	}
-	if (rc >= 0 && !options->quiet) {
+	if (rc < 0) {
+		close_unit(index);
+		return rc;
+	}
+	if (!options->quiet) {
 		devb_unit_print_banner(units[index], stdout);
 	}
-	return rc < 0 ? rc : 0;
+	return 0;
 }
 
 static bool may_wait(const struct devb_options *options, int rc)
@@ -75,6 +99,16 @@ static void warn_unused(const struct devb_options *options)
 	}
 }
 
+static bool is_missing(void)
+{
+	for (unsigned i = 0; i < the_options->disk_count; i++) {
+		if (!units[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int devb_server_start(const struct devb_options *options, struct vio_error *err)
 {
 	the_options = options;
@@ -90,32 +124,47 @@ int devb_server_start(const struct devb_options *options, struct vio_error *err)
 			return rc;
 		}
 	}
-	warn_unused(options);
+	if (!is_missing()) {
+		warn_unused(options);
+	}
 	return 0;
 }
 
-static bool is_missing(void)
-{
-	for (unsigned i = 0; i < the_options->disk_count; i++) {
-		if (!units[i]) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* pnp: a device that was not there may have come. */
+/* pnp: a device that was not there may have come. The same trouble is told once. */
 static void look_again(void)
 {
+	static char last[sizeof(((struct vio_error *)NULL)->text)];
 	struct vio_error err;
 
 	for (unsigned i = 0; i < the_options->disk_count; i++) {
 		int rc = units[i] ? 0 : start_unit(the_options, i, &err);
 
-		if (rc < 0 && rc != -ENODEV) {
+		if (rc < 0 && rc != -ENODEV && strcmp(last, err.text) != 0) {
 			vio_log(VIO_LOG_ERROR, "%s", err.text);
+			memcpy(last, err.text, sizeof(last));
 		}
 	}
+}
+
+/* Disks that ended by themselves go; the others stay. Returns how many are left. */
+static unsigned close_ended(void)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < DEVB_DISKS_MAX; i++) {
+		if (units[i] && devb_unit_has_ended(units[i])) {
+			vio_log(VIO_LOG_ERROR, "a disk ended by itself: its volumes are gone");
+			close_unit(i);
+		}
+		left += units[i] != NULL;
+	}
+	return left;
+}
+
+/* pnp waits for what was never there, and for what went. */
+static bool wants_more(void)
+{
+	return the_options->plug_and_play && is_missing();
 }
 
 int devb_server_wait(void)
@@ -127,15 +176,16 @@ int devb_server_wait(void)
 	stop_set(&set);
 	for (;;) {
 		signal_number =
-			is_missing() ? sigtimedwait(&set, NULL, &retry) : sigwaitinfo(&set, NULL);
+			wants_more() ? sigtimedwait(&set, NULL, &retry) : sigwaitinfo(&set, NULL);
 		if (signal_number == SIGUSR1) {
-			vio_log(VIO_LOG_ERROR, "a disk ended by itself: stopping");
-			return -EIO;
-		}
-		if (signal_number > 0) {
+			if (close_ended() == 0 && !wants_more()) {
+				return -EIO;
+			}
+		} else if (signal_number > 0) {
 			return 0;
+		} else if (wants_more()) {
+			look_again();
 		}
-		look_again();
 	}
 }
 
@@ -144,20 +194,16 @@ int devb_server_stop(void)
 {
 	int result = 0;
 
-	devb_automount_undo();
+	devb_automount_undo(NULL);
 	for (unsigned i = 0; i < DEVB_DISKS_MAX; i++) {
 		if (units[i]) {
 			devb_unit_hide(units[i]);
 		}
 	}
 	for (unsigned i = 0; i < DEVB_DISKS_MAX; i++) {
-		int rc = devb_unit_close(units[i]);
+		int rc = units[i] ? close_unit(i) : 0;
 
-		units[i] = NULL;
-		if (rc < 0) {
-			vio_log(VIO_LOG_ERROR, "the last flush failed: writes may be lost");
-			result = rc;
-		}
+		result = rc < 0 ? rc : result;
 	}
 	return result;
 }

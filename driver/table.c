@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,7 +54,12 @@ static void add_entry(struct devb_table *table, blkid_partition partition, uint6
 	blkid_loff_t sectors = blkid_partition_get_size(partition);
 	struct devb_table_entry *entry = &table->entries[table->count];
 
-	if (blkid_partition_is_extended(partition) || table->count == DEVB_PARTITIONS_MAX) {
+	if (blkid_partition_is_extended(partition)) {
+		return;
+	}
+	if (table->count == DEVB_PARTITIONS_MAX) {
+		vio_log(VIO_LOG_WARN, "partition %d is not shown: %d are shown at most",
+			blkid_partition_get_partno(partition), DEVB_PARTITIONS_MAX);
 		return;
 	}
 	if (!is_inside(start, sectors, disk_size)) {
@@ -72,13 +78,27 @@ static void add_entry(struct devb_table *table, blkid_partition partition, uint6
 	table->count++;
 }
 
-static int probe(blkid_probe probe, uint64_t disk_size, struct devb_table *table)
+static void probe(blkid_probe probe, uint64_t disk_size, struct devb_table *table)
 {
 	blkid_partlist list = blkid_probe_get_partitions(probe);
 	int count = list ? blkid_partlist_numof_partitions(list) : 0;
 
 	for (int i = 0; i < count; i++) {
 		add_entry(table, blkid_partlist_get_partition(list, i), disk_size);
+	}
+}
+
+/* libblkid cannot tell a disk that fails from one without a table. */
+static int check_readable(int fd, const char *path, uint32_t block_size, struct vio_error *err)
+{
+	char *block = malloc(block_size);
+	ssize_t n = block ? pread(fd, block, block_size, 0) : -1;
+	int error = errno;
+
+	free(block);
+	if (n < 0) {
+		return vio_fail(err, -EIO, "the partition table of %s cannot be read (%s)", path,
+				strerror(error));
 	}
 	return 0;
 }
@@ -100,7 +120,7 @@ static int probe_file(int fd, const char *path, uint32_t block_size, struct devb
 		blkid_probe_set_sectorsize(pr, block_size);
 		blkid_probe_enable_superblocks(pr, 0);
 		blkid_probe_enable_partitions(pr, 1);
-		rc = probe(pr, (uint64_t)status.st_size, table);
+		probe(pr, (uint64_t)status.st_size, table);
 	}
 	blkid_free_probe(pr);
 	return rc;
@@ -117,7 +137,10 @@ int devb_table_read(const char *path, uint32_t block_size, struct devb_table *ta
 		return vio_fail(err, -EIO, "%s cannot be opened to read its partition table (%s)",
 				path, strerror(errno));
 	}
-	rc = probe_file(fd, path, block_size, table, err);
+	rc = check_readable(fd, path, block_size, err);
+	if (rc == 0) {
+		rc = probe_file(fd, path, block_size, table, err);
+	}
 	close(fd);
 	return rc;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "unit.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -22,7 +24,7 @@
 #include "table.h"
 
 enum {
-	BOUNCE_SIZE = 64 * 1024,  /* the least: nothing here needs copies */
+	BOUNCE_SIZE = 64 * 1024,  /* the least: only the identity needs copies */
 	MEMORY_STEP = 256 * 1024, /* how finely the size of the message memory is sought */
 };
 
@@ -35,6 +37,9 @@ struct devb_unit {
 	struct fsg_tree *tree;
 	struct fsg_channel *channel;
 	struct devb_loop *loop;
+	atomic_bool has_ended;
+	void (*ended)(void *);
+	void *context;
 	struct devb_names names;
 	bool has_mount_dir;
 	void *memory; /* of the channel; the device reaches it */
@@ -68,7 +73,17 @@ static int open_device(struct devb_unit *unit, struct vio_error *err)
 	return rc < 0 ? rc : devb_disk_open(&unit->disk, unit->blk, err);
 }
 
-static void note_what_was_found(struct devb_unit *unit)
+/* What a device says of itself may end up on a terminal. */
+static void make_printable(char *text)
+{
+	for (; *text; text++) {
+		if (!isprint((unsigned char)*text)) {
+			*text = '?';
+		}
+	}
+}
+
+static int note_what_was_found(struct devb_unit *unit, struct vio_error *err)
 {
 	const struct vio_blk_info *info = vio_blk_info(unit->blk);
 
@@ -76,16 +91,29 @@ static void note_what_was_found(struct devb_unit *unit)
 		vio_log(VIO_LOG_WARN, "%s: qsize=%u is more than the device takes: %u is used",
 			unit->transport->name, unit->disk_options->queue_size, info->queue_size);
 	}
-	if (!info->can_flush && !info->read_only) {
+	if (!info->can_flush && info->writeback) {
+		vio_log(VIO_LOG_WARN,
+			"%s: the device has a volatile write cache and no flush command: what is "
+			"written may be lost with the power, and syncing fails",
+			unit->transport->name);
+	} else if (!info->can_flush && !info->read_only) {
 		vio_log(VIO_LOG_INFO,
 			"%s: the device has no flush command: writes count as safe "
 			"once they are done",
 			unit->transport->name);
 	}
-	/* a device without an identity is as good as any other */
+	/* a device without an identity is as good as any other, one that does not answer is not */
 	if (vio_blk_get_id(unit->blk, unit->id) < 0) {
 		unit->id[0] = '\0';
 	}
+	make_printable(unit->id);
+	if (vio_blk_health(unit->blk) != VIO_BLK_GOOD) {
+		return vio_fail(err, -EIO,
+				"%s: the device did not answer its first request: see what the "
+				"hypervisor says of it",
+				unit->transport->name);
+	}
+	return 0;
 }
 
 /* All the DMA memory that rings and headers left over goes to messages and data. */
@@ -168,21 +196,26 @@ static int open_channel(struct devb_unit *unit, struct vio_error *err)
 	return fsg_channel_open(&unit->channel, unit->tree, &options, err->text, sizeof(err->text));
 }
 
-static int open_all(struct devb_unit *unit, void (*ended)(void *), void *context,
-		    struct vio_error *err)
+/* On the loop's thread. */
+static void loop_ended(void *context)
+{
+	struct devb_unit *unit = context;
+
+	atomic_store(&unit->has_ended, true);
+	unit->ended(unit->context);
+}
+
+static int open_all(struct devb_unit *unit, struct vio_error *err)
 {
 	int rc = open_device(unit, err);
 
-	if (rc < 0) {
-		return rc;
-	}
-	note_what_was_found(unit);
-	if ((rc = take_memory(unit, err)) < 0 || (rc = claim_name(unit, err)) < 0 ||
+	if (rc < 0 || (rc = note_what_was_found(unit, err)) < 0 ||
+	    (rc = take_memory(unit, err)) < 0 || (rc = claim_name(unit, err)) < 0 ||
 	    (rc = make_mount_dir(unit, err)) < 0 || (rc = open_volumes(unit, err)) < 0 ||
 	    (rc = open_channel(unit, err)) < 0) {
 		return rc;
 	}
-	rc = devb_loop_open(&unit->loop, unit->disk, unit->channel, ended, context, err);
+	rc = devb_loop_open(&unit->loop, unit->disk, unit->channel, loop_ended, unit, err);
 	return rc < 0 ? rc : devb_loop_start(unit->loop, err);
 }
 
@@ -198,7 +231,9 @@ int devb_unit_open(struct devb_unit **out, const struct devb_options *options, u
 	}
 	unit->options = options;
 	unit->disk_options = &options->disks[index];
-	rc = open_all(unit, ended, context, err);
+	unit->ended = ended;
+	unit->context = context;
+	rc = open_all(unit, err);
 	if (rc < 0) {
 		devb_unit_close(unit);
 		return rc;
@@ -306,6 +341,11 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 		fprintf(out, " %s", volume.path);
 	}
 	fprintf(out, "\n");
+}
+
+bool devb_unit_has_ended(const struct devb_unit *unit)
+{
+	return atomic_load(&unit->has_ended);
 }
 
 void devb_unit_hide(struct devb_unit *unit)

@@ -13,6 +13,7 @@
 #ifndef DEVB_UNIT_H
 #define DEVB_UNIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -50,6 +51,9 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out);
 
 unsigned devb_unit_volume_count(const struct devb_unit *unit);
 void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_volume *volume);
+
+/* It ended by itself: close it. */
+bool devb_unit_has_ended(const struct devb_unit *unit);
 
 void devb_unit_hide(struct devb_unit *unit);
 /* Returns 0, or a negative errno if the last flush failed. NULL is allowed. */

@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Runs scenarios in guests:
+#
+#   test/guest/run.sh [MACHINE...] [SCENARIO...]      all of them without arguments; --list names them
+#
+# A scenario is scenarios/NAME.sh, which runs in the guest (see rootfs/guest-checks.sh). Next to it NAME.host.sh may
+# say what the guest is made of, in functions that get the machine's name and that all may be left out:
+#
+#   scenario_machines=(q35 microvm-v2)   variable: on which machines it makes sense (default: all)
+#   scenario_setup    fills guest_options, boot_guest's options; $GUEST_RUN is its folder (default: a pattern disk)
+#   scenario_host     runs beside the guest from GUEST-READY on: await_guest_says, guest_qmp, host_check
+#   scenario_after    runs when the guest is off: host_check on its disk images
+#
+# Prints a line for each check and at the end "N passed, N failed"; the exit status is 1 when anything failed.
+set -uo pipefail
+
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh" || exit
+
+GUEST_RUNS=$VIO_GUEST_CACHE/runs
+runner=
+
+all_scenarios() {
+  local file
+  for file in "$GUEST_DIR"/scenarios/*.sh; do
+    [[ $file == *.host.sh ]] || basename "$file" .sh
+  done
+}
+
+# use_program PATH: for scenario_setup; a program of the build folder, such as driver/devb-virtio.
+use_program() {
+  guest_options+=(--program "$VIO_BUILD/$1")
+}
+
+# shellcheck disable=SC2317,SC2153 # the defaults that a scenario replaces; GUEST_RUN is start_run's
+load_scenario() {
+  guest_options=()
+  scenario_machines=("${GUEST_MACHINES[@]}")
+  scenario_setup() {
+    make_pattern_disk "$GUEST_RUN/disk.img" 64M && guest_options+=(--disk "$GUEST_RUN/disk.img")
+  }
+  scenario_host() { :; }
+  scenario_after() { :; }
+  # shellcheck disable=SC1090
+  [[ ! -e $GUEST_DIR/scenarios/$1.host.sh ]] || . "$GUEST_DIR/scenarios/$1.host.sh"
+}
+
+# To be run in a process of its own, so that one scenario's functions are not another's.
+run_scenario() {
+  local machine=$1 scenario=$2
+  trap power_off EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  load_scenario "$scenario"
+  [[ " ${scenario_machines[*]} " == *" $machine "* ]] || exit 0
+  start_run "$machine" "$scenario" || exit
+  if ! scenario_setup "$machine"; then
+    host_result 1 "the scenario is set up on the host"
+  elif ! boot_guest "$machine" "$GUEST_DIR/scenarios/$scenario.sh" "${guest_options[@]}"; then
+    grep -q '^not ok' "$GUEST_RUN/results" || host_result 1 "the guest starts"
+  else
+    scenario_after "$machine" || host_result 1 "the host's check after the scenario"
+  fi
+  grep -q '^not ok' "$GUEST_RUN/results" || rm -f "$GUEST_RUN"/*.img # logs stay, and the disks of a failure
+}
+
+report() {
+  local machine=$1 scenario=$2 results=$GUEST_RUNS/$1-$2/results
+  [[ -e $results ]] || return 0
+  sed "s|^|$machine/$scenario: |" "$results"
+  passed=$((passed + $(count_lines 'ok - ' "$results")))
+  failed=$((failed + $(count_lines 'not ok - ' "$results")))
+}
+
+# Two test runs in one tree each need folders of their own; the first has the plain name, for the reader's ease.
+claim_run_folder() {
+  mkdir -p "$VIO_GUEST_CACHE"
+  exec 6>"$VIO_GUEST_CACHE/.runs.lock"
+  flock -n 6 || GUEST_RUNS=$VIO_GUEST_CACHE/runs.$$
+}
+
+parse_arguments() {
+  local word
+  for word in "$@"; do
+    if [[ " ${GUEST_MACHINES[*]} " == *" $word "* ]]; then
+      machines+=("$word")
+    elif [[ -e $GUEST_DIR/scenarios/$word.sh ]]; then
+      scenarios+=("$word")
+    else
+      guest_error "'$word' is neither a machine (${GUEST_MACHINES[*]}) nor a scenario ($(all_scenarios | xargs))."
+      exit 2
+    fi
+  done
+  ((${#machines[@]})) || machines=("${GUEST_MACHINES[@]}")
+  ((${#scenarios[@]})) || mapfile -t scenarios < <(all_scenarios)
+}
+
+main() {
+  local machines=() scenarios=() machine scenario passed=0 failed=0
+  [[ ${1:-} == --list ]] && all_scenarios && return
+  parse_arguments "$@"
+  claim_run_folder
+  fetch_kernel && make_base_image || return
+  trap '[[ -z $runner ]] || kill "$runner" 2>/dev/null' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  for scenario in "${scenarios[@]}"; do
+    for machine in "${machines[@]}"; do
+      rm -rf "${GUEST_RUNS:?}/$machine-$scenario"
+      # Waiting for a background process lets our own traps act at once.
+      run_scenario "$machine" "$scenario" &
+      runner=$!
+      wait "$runner"
+      runner=
+      report "$machine" "$scenario"
+    done
+  done
+  [[ $GUEST_RUNS == */runs ]] || ((failed)) || rm -rf "$GUEST_RUNS"
+  echo "$passed passed, $failed failed"
+  ((failed == 0 && passed > 0))
+}
+
+main "$@"

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The registers, and a sharp eye on the order in which the driver uses them (3.1.1). */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+enum {
+	ALL_ONES = 0xff,
+	LEGACY_PAGE = 4096,
+	PAUSE_MIN_US = 20,
+	PAUSE_STEPS = 8, /* the longest pause is 2^8 times the shortest: 5 ms */
+};
+
+static struct sim *sim_of(struct vio_transport *t)
+{
+	return (struct sim *)(void *)t;
+}
+
+static uint64_t get_features(struct vio_transport *t)
+{
+	struct sim *sim = sim_of(t);
+
+	return sim->knobs.gone ? UINT64_MAX : sim->offered;
+}
+
+static void set_features(struct vio_transport *t, uint64_t features)
+{
+	struct sim *sim = sim_of(t);
+
+	if (sim->knobs.gone || sim->knobs.stuck_reset) {
+		return;
+	}
+	pthread_mutex_lock(&sim->lock);
+	if (features & ~sim->offered) {
+		sim_complain(sim, "features 0x%llx are accepted and were not offered",
+			     (unsigned long long)(features & ~sim->offered));
+	}
+	if (!(sim->status & VIRTIO_CONFIG_S_DRIVER) ||
+	    (sim->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK))) {
+		sim_complain(sim, "features are accepted in status 0x%02x", sim->status);
+	}
+	sim->accepted = features;
+	pthread_mutex_unlock(&sim->lock);
+}
+
+static uint8_t shown_status(struct sim *sim)
+{
+	if (sim->knobs.gone) {
+		return ALL_ONES;
+	}
+	if (sim->knobs.slow_reset && sim->status == 0) {
+		sim->knobs.slow_reset--;
+		return VIRTIO_CONFIG_S_DRIVER_OK;
+	}
+	if (sim->knobs.stuck_reset && sim->status == 0) {
+		return VIRTIO_CONFIG_S_DRIVER_OK; /* of whoever was here before */
+	}
+	return sim->status | (sim->knobs.needs_reset ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
+}
+
+static uint8_t get_status(struct vio_transport *t)
+{
+	struct sim *sim = sim_of(t);
+	uint8_t status;
+
+	pthread_mutex_lock(&sim->lock);
+	status = shown_status(sim);
+	pthread_mutex_unlock(&sim->lock);
+	return status;
+}
+
+/* The lock keeps the thread away: when this returns, nothing of the driver is in use. */
+static void reset(struct sim *sim)
+{
+	sim->counts.resets++;
+	if (sim->knobs.stuck_reset) {
+		return;
+	}
+	/* up to here all of it was ours to use */
+	for (struct sim_request *r = sim->requests; r; r = r->next) {
+		sim_request_touch(sim, r);
+	}
+	sim_forget_requests(sim);
+	sim_ring_close(&sim->ring);
+	sim->has_ring = false;
+	sim->accepted = 0;
+	sim->events = 0;
+	sim->status = 0;
+	sim->knobs.needs_reset = false;
+}
+
+static void check_status(struct sim *sim, uint8_t added)
+{
+	if ((added & VIRTIO_CONFIG_S_DRIVER_OK) && !sim->has_ring) {
+		sim_complain(sim, "DRIVER_OK comes before the queue");
+	}
+	if ((added & VIRTIO_CONFIG_S_DRIVER_OK) && !sim->options.legacy &&
+	    !(sim->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+		sim_complain(sim, "DRIVER_OK comes before FEATURES_OK");
+	}
+	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) && sim->options.legacy) {
+		sim_complain(sim, "FEATURES_OK is set in a legacy device");
+	}
+}
+
+static void advance(struct sim *sim, uint8_t status)
+{
+	uint8_t refused = VIRTIO_CONFIG_S_NEEDS_RESET;
+
+	if (sim->status & ~status) {
+		sim_complain(sim, "status 0x%02x takes bits away from 0x%02x", status, sim->status);
+	}
+	check_status(sim, status & (uint8_t)~sim->status);
+	if (sim->knobs.refuse_features) {
+		refused |= VIRTIO_CONFIG_S_FEATURES_OK;
+	}
+	if (sim->knobs.refuse_start) {
+		refused |= VIRTIO_CONFIG_S_DRIVER_OK;
+	}
+	sim->status = status & (uint8_t)~refused;
+}
+
+static void set_status(struct vio_transport *t, uint8_t status)
+{
+	struct sim *sim = sim_of(t);
+
+	if (sim->knobs.gone) {
+		return;
+	}
+	pthread_mutex_lock(&sim->lock);
+	if (status == 0) {
+		reset(sim);
+	} else if (!sim->knobs.stuck_reset) {
+		advance(sim, status);
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
+/* A restless configuration is another one at every look. */
+static void stir(struct sim *sim)
+{
+	if (sim->knobs.restless == 0) {
+		return;
+	}
+	if (sim->knobs.restless != UINT32_MAX) {
+		sim->knobs.restless--;
+	}
+	sim->generation++;
+	sim->config[0] ^= 1;
+}
+
+static int config_read(struct vio_transport *t, size_t offset, void *buffer, size_t size)
+{
+	struct sim *sim = sim_of(t);
+
+	if (size > sim->options.config_size || offset > sim->options.config_size - size) {
+		return -EINVAL;
+	}
+	if (sim->knobs.gone) {
+		memset(buffer, ALL_ONES, size);
+		return 0;
+	}
+	pthread_mutex_lock(&sim->lock);
+	if ((size != 1 && size != 2 && size != 4 && size != 8) || offset % (size > 4 ? 4 : size)) {
+		sim_complain(sim, "the configuration is read at %zu with a width of %zu", offset,
+			     size);
+	}
+	stir(sim);
+	memcpy(buffer, sim->config + offset, size);
+	sim->counts.config_reads++;
+	pthread_mutex_unlock(&sim->lock);
+	return 0;
+}
+
+static int config_write(struct vio_transport *t, size_t offset, const void *buffer, size_t size)
+{
+	struct sim *sim = sim_of(t);
+
+	if (size > sim->options.config_size || offset > sim->options.config_size - size) {
+		return -EINVAL;
+	}
+	pthread_mutex_lock(&sim->lock);
+	memcpy(sim->config + offset, buffer, size);
+	pthread_mutex_unlock(&sim->lock);
+	return 0;
+}
+
+static uint32_t config_generation(struct vio_transport *t)
+{
+	struct sim *sim = sim_of(t);
+	uint32_t generation;
+
+	pthread_mutex_lock(&sim->lock);
+	generation = sim->knobs.gone ? UINT32_MAX : sim->generation;
+	pthread_mutex_unlock(&sim->lock);
+	return generation;
+}
+
+static uint16_t queue_max_size(struct vio_transport *t, uint16_t index)
+{
+	struct sim *sim = sim_of(t);
+
+	if (sim->knobs.gone) {
+		return UINT16_MAX;
+	}
+	if (index > 0) {
+		return 0;
+	}
+	return sim->knobs.queue_max ? (uint16_t)sim->knobs.queue_max : sim->options.queue_max;
+}
+
+/* 2.7.2 for legacy devices: they compute where the areas are. */
+static void check_legacy_layout(struct sim *sim, const struct vio_ring_address *ring)
+{
+	uint64_t driver = ring->descriptors.raw + UINT64_C(16) * ring->size;
+	uint64_t end = driver + 6 + UINT64_C(2) * ring->size;
+	uint64_t device = (end + LEGACY_PAGE - 1) / LEGACY_PAGE * LEGACY_PAGE;
+
+	if (ring->driver_area.raw != driver || ring->device_area.raw != device) {
+		sim_complain(sim, "the ring is not laid out as a legacy device expects it");
+	}
+}
+
+static void check_setup(struct sim *sim, const struct vio_ring_address *ring)
+{
+	uint8_t before = sim->options.legacy ? VIRTIO_CONFIG_S_DRIVER : VIRTIO_CONFIG_S_FEATURES_OK;
+	unsigned max = sim->knobs.queue_max ? sim->knobs.queue_max : sim->options.queue_max;
+
+	if (!(sim->status & before) || (sim->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+		sim_complain(sim, "a queue is set up in status 0x%02x", sim->status);
+	}
+	if (ring->size == 0 || (ring->size & (ring->size - 1)) || ring->size > max) {
+		sim_complain(sim, "a queue of %u entries is set up", ring->size);
+	}
+	if (ring->descriptors.raw % 16 || ring->driver_area.raw % 2 || ring->device_area.raw % 4) {
+		sim_complain(sim, "a part of the ring is not aligned");
+	}
+	if (sim->options.legacy) {
+		check_legacy_layout(sim, ring);
+	}
+}
+
+static int queue_setup(struct vio_transport *t, uint16_t index, const struct vio_ring_address *ring,
+		       struct vio_error *err)
+{
+	struct sim *sim = sim_of(t);
+	size_t n = ring->size;
+	void *descriptors, *driver_area, *device_area;
+
+	pthread_mutex_lock(&sim->lock);
+	check_setup(sim, ring);
+	descriptors = sim_pool_at(sim->pool, ring->descriptors.raw, 16 * n);
+	driver_area = sim_pool_at(sim->pool, ring->driver_area.raw, 6 + 2 * n);
+	device_area = sim_pool_at(sim->pool, ring->device_area.raw, 6 + 8 * n);
+	if (index != 0 || !descriptors || !driver_area || !device_area) {
+		pthread_mutex_unlock(&sim->lock);
+		return vio_fail(err, -EINVAL, "%s: no such queue, or no such memory", t->name);
+	}
+	sim_ring_close(&sim->ring);
+	sim_ring_open(&sim->ring, ring->size, descriptors, driver_area, device_area);
+	sim->has_ring = true;
+	pthread_mutex_unlock(&sim->lock);
+	return 0;
+}
+
+static void notify(struct vio_transport *t, uint16_t index)
+{
+	struct sim *sim = sim_of(t);
+	uint64_t one = 1;
+
+	(void)index;
+	if (sim->knobs.gone) {
+		return;
+	}
+	sim->notifications++;
+	/* without the lock: a notification does not wait for the device */
+	if (!(sim->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+		pthread_mutex_lock(&sim->lock);
+		sim_complain(sim, "a notification comes while the device does not run");
+		pthread_mutex_unlock(&sim->lock);
+	}
+	if (write(sim->notify_fd, &one, sizeof(one)) < 0) {
+		abort();
+	}
+}
+
+static int wait_fd(struct vio_transport *t, uint16_t index)
+{
+	struct sim *sim = sim_of(t);
+
+	(void)index;
+	return sim->options.interrupts ? sim->irq_fd : sim->timer_fd;
+}
+
+static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless)
+{
+	struct sim *sim = sim_of(t);
+	unsigned steps = fruitless < PAUSE_STEPS ? fruitless : PAUSE_STEPS;
+	struct itimerspec pause = {.it_value.tv_nsec = (long)(PAUSE_MIN_US << steps) * 1000};
+
+	(void)index;
+	if (!sim->options.interrupts && timerfd_settime(sim->timer_fd, 0, &pause, NULL) < 0) {
+		abort();
+	}
+}
+
+static unsigned wait_ack(struct vio_transport *t, uint16_t index)
+{
+	struct sim *sim = sim_of(t);
+	uint64_t ignored;
+	unsigned events;
+
+	/* nothing to read is fine: the wake-up was taken back before */
+	if (read(wait_fd(t, index), &ignored, sizeof(ignored)) < 0 && errno != EAGAIN) {
+		abort();
+	}
+	pthread_mutex_lock(&sim->lock);
+	events = sim->events;
+	sim->events = 0;
+	pthread_mutex_unlock(&sim->lock);
+	return events;
+}
+
+static void cut_off(struct vio_transport *t)
+{
+	struct sim *sim = sim_of(t);
+
+	pthread_mutex_lock(&sim->lock);
+	sim->is_cut_off = true;
+	pthread_mutex_unlock(&sim->lock);
+}
+
+/* The test closes the whole simulation; here, the device must know nothing of us any more. */
+static void close_transport(struct vio_transport *t)
+{
+	struct sim *sim = sim_of(t);
+
+	pthread_mutex_lock(&sim->lock);
+	if (sim->has_ring && !t->dma->quarantined) {
+		sim_complain(sim, "the transport is closed while the device has a ring");
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
+static const struct vio_transport_ops all_ops = {
+	.get_features = get_features,
+	.set_features = set_features,
+	.get_status = get_status,
+	.set_status = set_status,
+	.config_read = config_read,
+	.config_write = config_write,
+	.config_generation = config_generation,
+	.queue_max_size = queue_max_size,
+	.queue_setup = queue_setup,
+	.notify = notify,
+	.wait_fd = wait_fd,
+	.wait_arm = wait_arm,
+	.wait_ack = wait_ack,
+	.cut_off = cut_off,
+	.close = close_transport,
+};
+
+void sim_transport_fill(struct sim *sim)
+{
+	struct vio_transport *t = &sim->transport;
+
+	sim->ops = all_ops;
+	if (sim->options.legacy) {
+		sim->ops.config_generation = NULL;
+	}
+	if (!sim->options.can_be_cut_off) {
+		sim->ops.cut_off = NULL;
+	}
+	t->ops = &sim->ops;
+	t->dma = sim_pool_dma(sim->pool);
+	t->device_type = VIRTIO_ID_BLOCK;
+	t->vendor_id = 0x1af4;
+	t->legacy = sim->options.legacy;
+	t->ring_align = sim->options.legacy ? LEGACY_PAGE : 4;
+	t->interrupts = sim->options.interrupts;
+	snprintf(t->name, sizeof(t->name), "simulation");
+}
+
+struct vio_transport *sim_transport(struct sim *sim)
+{
+	return &sim->transport;
+}

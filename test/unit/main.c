@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Runs every suite. Check's own variables work: CK_FORK=no to debug, CK_RUN_SUITE
+ * and CK_RUN_CASE to choose, CK_VERBOSITY, CK_TIMEOUT_MULTIPLIER for slow machines.
+ */
+#include <stdlib.h>
+
+#include "suites.h"
+
+static Suite *(*const suites[])(void) = {
+	/* lib/ */
+	split_suite,
+	split_race_suite,
+	device_suite,
+	blk_suite,
+	blk_split_suite,
+	blk_resources_suite,
+	config_suite,
+	ring_faults_suite,
+	device_faults_suite,
+	reset_faults_suite,
+	load_suite,
+#ifdef WITH_DRIVER
+	/* transports/, driver/, fs-glue/ */
+	address_suite,
+	pci_caps_suite,
+	options_suite,
+	fsg_arena_suite,
+	fsg_tree_suite,
+#endif
+};
+
+int main(void)
+{
+	SRunner *runner = srunner_create(NULL);
+	int failed;
+
+	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+		srunner_add_suite(runner, suites[i]());
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

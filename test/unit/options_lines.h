@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Command lines for test_options.c: what they mean, how a meaning is written, and
+ * what is said about wrong ones. Words are separated by single spaces.
+ */
+#ifndef OPTIONS_LINES_H
+#define OPTIONS_LINES_H
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "../../driver/block.h"
+#include "../../driver/options.h"
+
+/* The meaning is everything that differs from an empty line; see describe_options(). */
+static const struct good {
+	const char *line, *meaning;
+} good[] = {
+	{"", "pci 0;"},
+	{"-f", "pci 0; -f;"},
+	{"--list", "pci 0; --list;"},
+	{"-f --list", "pci 0; -f; --list;"},
+	/* QNX's own lines */
+	{"virtio smem=0x1c0d0000,irq=41", "mmio 0x1c0d0000 41;"},
+	{"cam user=20:20 blk cache=64M,auto=partition,vnode=2000,ncache=2000,commit=low "
+	 "virtio smem=0xa003e00,irq=79 blk ramdisk=20m",
+	 "mmio 0xa003e00 79; user 20:20; warning; note; note; note; note; note;"},
+	{"blk noatime,cache=512k,lock,normv,rmvto=none,delwri=2:2 cam cache,quiet",
+	 "pci 0; quiet; note; note; note; note; note; note; note;"},
+	/* virtio */
+	{"virtio irq=0x29,smem=470614016", "mmio 0x1c0d0000 41;"},
+	{"virtio pci=1", "pci 1;"},
+	{"virtio pci=010", "pci 10;"},
+	{"virtio pci=0000:00:04.0", "pci 0000:00:04.0;"},
+	{"virtio pci=ff:1f.7", "pci 0000:ff:1f.7;"},
+	{"virtio pci=1a:0:3.1", "pci 001a:00:03.1;"},
+	{"virtio qsize=4", "pci 0 queue 4;"},
+	{"virtio qsize=0x8000,dma=4m", "pci 0 queue 32768 dma 4194304;"},
+	{"virtio qsize=0512", "pci 0 queue 512;"},
+	{"virtio dma=1G,takeover", "pci 0 dma 1073741824 takeover;"},
+	{"virtio dma=16384K virtio pci=1,dma=8388608B", "pci 0 dma 16777216;pci 1;"},
+	{"virtio pci=0,qsize=64 blk ro virtio pci=1,takeover",
+	 "pci 0 queue 64;pci 1 takeover; ro;"},
+	{"virtio smem=0xa003e00,irq=79 virtio smem=0xa003c00,irq=78 virtio pci=00:04.0",
+	 "mmio 0xa003e00 79;mmio 0xa003c00 78;pci 0000:00:04.0;"},
+	{"virtio qsize=64,qsize=128", "pci 0 queue 128;"},
+	/* blk */
+	{"blk auto=none", "pci 0; raw;"},
+	{"blk auto=none blk auto=partition", "pci 0;"},
+	{"blk ro,maxio=128,devdir=/run/disks//", "pci 0; ro; io 65536; devdir /run/disks;"},
+	{"blk devdir=/", "pci 0; devdir /;"},
+	{"blk devdir=/a\\,b", "pci 0; devdir /a,b;"},
+	{"blk maxio=8", "pci 0; io 4096;"},
+	{"blk maxio=2048", "pci 0;"},
+	{"blk maxio=4096", "pci 0; warning;"},
+	{"blk mntuid=0,mntgid=6,mntperms=0640", "pci 0; owner 0; group 6; mode 640;"},
+	{"blk mntperms=0", "pci 0; mode 0;"},
+	{"blk automount=hd0t131:/mnt", "pci 0; mount hd0t131@- on /mnt as - with -;"},
+	{"blk automount=hd0t179.1:/a:qnx6,ro",
+	 "pci 0; ro; mount hd0t179.1@- on /a as qnx6 with -;"},
+	{"blk automount=/dev/hd0@dos:/fs:vfat:ro\\,uid=1 blk automount=hd1@179:/b",
+	 "pci 0; mount /dev/hd0@dos on /fs as vfat with ro,uid=1; mount hd1@179 on /b as - with "
+	 "-;"},
+	{"blk automount=hd0:/a\\:b::x:y", "pci 0; mount hd0@- on /a:b as - with x:y;"},
+	{"blk automount=+hd0:/a,automount=+hd0:/b",
+	 "pci 0; mount hd0@- on /a as - with -; mount hd0@- on /b as - with -; note;"},
+	/* disk, cam */
+	{"disk name=vd", "pci 0; name vd@0;"},
+	{"disk name=usb@2,timeout=1", "pci 0; name usb@2; timeout 1;"},
+	{"disk timeout=60:90:10:45", "pci 0; timeout 45; note;"},
+	{"disk timeout=60:90:10:3600@0:0:0", "pci 0; timeout 3600; note;"},
+	{"cam quiet,pnp,verbose", "pci 0; quiet; pnp; verbose 1;"},
+	{"cam verbose=3 -f", "pci 0; verbose 3; -f;"},
+	/* QNX's options without a meaning here */
+	{"blk alloc=demand,cache=1,commit=low,delwri=2:2,fdinfo=1,lock,map=9,marking=1,memory=1,"
+	 "naio=1,ncache=1,noatime,normv,priority=9,ra=4k:8k,ramdisk=1m,rmvto=none,verbose,vnode=1,"
+	 "wipe=1",
+	 "pci 0; note; note; note; note; note; note; note; note; note; note; note; note; note; "
+	 "note;"
+	 " note; note; note; note; note; note;"},
+	{"cam "
+	 "async,bounce=32k,cache=off,lun=0x00,maxio=64:64,noio,nopriv,priority=9,resmgr=1:1:1:1",
+	 "pci 0; note; note; note; note; note; note; note; note; note;"},
+	{"disk maxio=64:64@0:0:0,nobios,noptab,retries=3@0:0:0,rmb=false,translation=64:32,verbose",
+	 "pci 0; note; note; note; note; note; note; note;"},
+	{"qnx6 a qnx4 a dos a ext2 a cd a udf a nt a mac a qtd a squash a",
+	 "pci 0; note; note; note; note; note; note; note; note; note; note;"},
+	/* file systems */
+	{"qnx6 sync=none,snapshot=5 virtio pci=2 dos exe=all", "pci 2; note; note;"},
+};
+
+static char described[4096];
+
+static void __attribute__((format(printf, 1, 2))) describe(const char *format, ...)
+{
+	size_t used = strlen(described);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(described + used, sizeof(described) - used, format, args);
+	va_end(args);
+}
+
+static void describe_disk(const struct devb_disk_options *disk)
+{
+	const struct viot_address *at = &disk->address;
+
+	if (at->kind == VIOT_PCI_INDEX)
+		describe("pci %u", at->pci_index);
+	else if (at->kind == VIOT_PCI_FUNCTION)
+		describe("pci %04x:%02x:%02x.%x", at->pci_domain, at->pci_bus, at->pci_device,
+			 at->pci_function);
+	else
+		describe("mmio 0x%llx %u", (unsigned long long)at->smem, at->irq);
+	if (disk->queue_size != 256)
+		describe(" queue %u", disk->queue_size);
+	if (disk->dma_size != 8 << 20)
+		describe(" dma %llu", (unsigned long long)disk->dma_size);
+	describe("%s;", disk->takeover ? " takeover" : "");
+}
+
+static void describe_automount(const struct devb_automount *mount)
+{
+	describe(" mount %s@%s on %s as %s with %s;", mount->device,
+		 mount->partition_type ? mount->partition_type : "-", mount->mountpoint,
+		 mount->fstype ? mount->fstype : "-", mount->options ? mount->options : "-");
+}
+
+static void describe_blk(const struct devb_options *options)
+{
+	describe("%s", options->show_partitions ? "" : " raw;");
+	describe("%s", options->read_only ? " ro;" : "");
+	if (options->io_max != DEVB_IO_MAX)
+		describe(" io %u;", options->io_max);
+	if (strcmp(options->devdir, "/dev") != 0)
+		describe(" devdir %s;", options->devdir);
+	if (options->has_owner)
+		describe(" owner %u;", options->owner);
+	if (options->has_group)
+		describe(" group %u;", options->group);
+	if (options->has_mode)
+		describe(" mode %o;", options->mode);
+	for (unsigned i = 0; i < options->automount_count; i++)
+		describe_automount(&options->automounts[i]);
+}
+
+static void describe_rest(const struct devb_options *options)
+{
+	if (strcmp(options->name_prefix, "hd") != 0 || options->name_first != 0)
+		describe(" name %s@%u;", options->name_prefix, options->name_first);
+	if (options->timeout_s != 30)
+		describe(" timeout %u;", options->timeout_s);
+	describe("%s", options->quiet ? " quiet;" : "");
+	describe("%s", options->plug_and_play ? " pnp;" : "");
+	if (options->verbosity)
+		describe(" verbose %u;", options->verbosity);
+	if (options->has_user)
+		describe(" user %u:%u;", options->run_uid, options->run_gid);
+	describe("%s", options->foreground ? " -f;" : "");
+	describe("%s", options->list_devices ? " --list;" : "");
+	for (unsigned i = 0; i < options->note_count; i++)
+		describe(options->notes[i].is_warning ? " warning;" : " note;");
+}
+
+/* Everything that is not as on an empty line, so that a stray effect shows. */
+static void describe_options(const struct devb_options *options)
+{
+	described[0] = '\0';
+	for (unsigned i = 0; i < options->disk_count; i++)
+		describe_disk(&options->disks[i]);
+	describe_blk(options);
+	describe_rest(options);
+}
+
+static const struct bad {
+	const char *line;
+	const char *said[4]; /* each must be in the sentence */
+} bad[] = {
+	/* the address of a device */
+	{"virtio smem=0x1c0d0000", {"'smem=0x1c0d0000' without 'irq='", "irq=41"}},
+	{"virtio irq=41", {"'irq=41' without 'smem='", "smem=0x1c0d0000,irq=41"}},
+	{"virtio pci=0,smem=0x1000,irq=1", {"pci=0", "smem=", "one or the other"}},
+	{"virtio pci=0,irq=1", {"pci=0", "irq=", "one or the other"}},
+	{"virtio smem=0x1000,irq=1,smem=0x2000", {"smem=0x2000", "two values"}},
+	{"virtio pci=0,pci=1", {"pci=1", "two values"}},
+	{"virtio smem=0,irq=1", {"smem=0:", "not 0"}},
+	{"virtio smem=0x1002,irq=1", {"smem=0x1002", "multiple of 4"}},
+	{"virtio smem=0x10000000000000,irq=1", {"smem=", "guest-physical"}},
+	{"virtio smem=1c0d0000,irq=1", {"smem=1c0d0000", "0x1c0d0000"}},
+	{"virtio smem=-4,irq=1", {"smem=-4", "guest-physical"}},
+	{"virtio smem=0x,irq=1", {"smem=0x:"}},
+	{"virtio smem=0x0x10,irq=1", {"smem=0x0x10"}},
+	{"virtio smem=0x1000,irq=gic:41", {"irq=gic:41", "irq=41"}},
+	{"virtio smem=0x1000,irq=4294967296", {"irq=4294967296"}},
+	{"virtio pci=4294967296", {"pci=4294967296", "0000:00:04.0"}},
+	{"virtio pci=00:04", {"pci=00:04", "0000:00:04.0"}},
+	{"virtio pci=04.0", {"pci=04.0"}},
+	{"virtio pci=00:20.0", {"pci=00:20.0"}},
+	{"virtio pci=00:04.8", {"pci=00:04.8"}},
+	{"virtio pci=00:04.0.", {"pci=00:04.0."}},
+	{"virtio pci=10000:00:04.0", {"pci=10000:00:04.0"}},
+	{"virtio pci=:00:04.0", {"pci=:00:04.0"}},
+	{"virtio pci=0x0:04.0", {"pci=0x0:04.0"}},
+	{"virtio pci=0 virtio pci=0", {"groups 1 and 2", "same device"}},
+	{"virtio takeover virtio pci=1 virtio qsize=4", {"groups 1 and 3", "'pci=0'"}},
+	{"virtio smem=0x1000,irq=1 virtio irq=2,smem=4096", {"groups 1 and 2"}},
+	/* values */
+	{"virtio qsize=100", {"virtio qsize=100", "power of two", "qsize=256"}},
+	{"virtio qsize=0", {"qsize=0", "power of two"}},
+	{"virtio qsize=1", {"qsize=1", "from 4"}},
+	{"virtio qsize=65536", {"qsize=65536", "32768"}},
+	{"virtio qsize=256k", {"qsize=256k"}},
+	{"virtio qsize=+256", {"qsize=+256"}},
+	{"virtio qsize=18446744073709551872", {"qsize=18446744073709551872"}},
+	{"virtio dma=8", {"dma=8", "4M to 1G", "dma=8M"}},
+	{"virtio dma=1025M", {"dma=1025M"}},
+	{"virtio dma=17179869185G", {"dma=17179869185G"}},
+	{"virtio dma=8MB", {"dma=8MB"}},
+	{"virtio dma=8p", {"dma=8p"}},
+	{"blk auto=all", {"auto=all", "'none' or 'partition'"}},
+	{"blk devdir=dev", {"devdir=dev", "absolute"}},
+	{"blk maxio=7", {"maxio=7", "8 or more"}},
+	{"blk maxio=64k", {"maxio=64k"}},
+	{"blk maxio=18446744073709551617", {"maxio=18446744073709551617"}},
+	{"blk mntuid=root", {"mntuid=root", "a number"}},
+	{"blk mntgid=4294967295", {"mntgid=4294967295"}},
+	{"blk mntperms=888", {"mntperms=888", "octal"}},
+	{"blk mntperms=1777", {"mntperms=1777", "777"}},
+	{"blk mntperms=rw", {"mntperms=rw", "octal"}},
+	{"disk name=hd1", {"name=hd1", "no digit last"}},
+	{"disk name=../hd", {"name=../hd"}},
+	{"disk name=@2", {"name=@2"}},
+	{"disk name=usb@", {"name=usb@"}},
+	{"disk name=usb@2:0:0", {"name=usb@2:0:0"}},
+	{"disk name=abcdefghijklmnop", {"15 letters"}},
+	{"disk timeout=0", {"timeout=0", "1 to 3600"}},
+	{"disk timeout=3601", {"timeout=3601"}},
+	{"disk timeout=1:2", {"timeout=1:2"}},
+	{"disk timeout=1:2:3:4:5", {"timeout=1:2:3:4:5"}},
+	{"disk timeout=1:2::4", {"timeout=1:2::4"}},
+	{"disk timeout=@0", {"timeout=@0"}},
+	{"cam user=qnx", {"user=qnx", "user=20:20"}},
+	{"cam user=20", {"user=20", "two numbers"}},
+	{"cam verbose=10", {"verbose=10", "0 to 9"}},
+	/* values where there should be none, and none where there should be one */
+	{"blk ro=1", {"blk ro=1", "no value"}},
+	{"virtio takeover=", {"virtio takeover=", "no value"}},
+	{"virtio qsize", {"virtio qsize", "no value", "qsize=256"}},
+	{"virtio smem=,irq=1", {"virtio smem", "no value"}},
+	{"cam verbose=", {"cam verbose", "no value"}},
+	/* automount */
+	{"blk automount=hd0", {"automount=hd0", "DEVICE:DIRECTORY"}},
+	{"blk automount=:/mnt", {"automount=:/mnt", "DEVICE:DIRECTORY"}},
+	{"blk automount=-o:/mnt", {"automount=-o"}},
+	{"blk automount=@", {"automount=@", "DEVICE:DIRECTORY"}},
+	{"blk automount=a/b:/mnt", {"automount=a/b"}},
+	{"blk automount=hd0:mnt", {"absolute path", "'mnt'"}},
+	{"blk automount=hd0@:/mnt", {"partition type"}},
+	{"blk automount=hd0@256:/mnt", {"partition type", "'256'"}},
+	{"blk automount=hd0@ntfs:/mnt", {"partition type", "'ntfs'", "qnx6"}},
+	{"blk automount=hd0:/mnt:-o", {"file system", "'-o'"}},
+	{"blk automount=hd0:/mnt:ext4:ro,nosuid", {"unknown option 'nosuid'"}},
+	/* the wrong group */
+	{"blk smem=0xa003c00,irq=78",
+	 {"'smem=' is an option of the 'virtio' group, found in 'blk'",
+	  "write 'virtio smem=0xa003c00,irq=78'"}},
+	{"blk ro,smem=0xa003c00,cache=1M,irq=78",
+	 {"'smem='", "write 'blk ro,cache=1M virtio smem=0xa003c00,irq=78'"}},
+	{"virtio pci=1,quiet",
+	 {"'quiet' is an option of the 'cam' group", "'virtio pci=1 cam quiet'"}},
+	{"cam ro", {"'ro'", "'blk' group", "write 'blk ro'"}},
+	{"disk maxio=64:64,ro", {"'ro'", "write 'disk maxio=64:64 blk ro'"}},
+	{"virtio verbose=2", {"'verbose' is an option of the 'cam' group", "'cam verbose=2'"}},
+	{"virtio timeout=5", {"'timeout='", "'disk' group", "'disk timeout=5'"}},
+	{"virtio maxio=64", {"'maxio='", "'blk' group"}},
+	{"virtio retries=3", {"'retries'", "'disk' group"}},
+	/* slips */
+	{"virtio qsiez=64", {"unknown option 'qsiez' in 'virtio'", "did you mean 'qsize='"}},
+	{"blk automuont=hd0:/mnt", {"did you mean 'automount='"}},
+	{"blk naem=vd", {"did you mean 'disk name='"}},
+	{"cam verbos", {"did you mean 'verbose'"}},
+	{"blk rw", {"'rw'", "did you mean 'ro'"}},
+	{"blk =5", {"unknown option ''", "expected one of auto"}},
+	{"blk wombat=5", {"unknown option 'wombat' in 'blk'", "auto, automount, devdir", "--help"}},
+	{"virto pci=0", {"unknown word 'virto'", "did you mean 'virtio'"}},
+	{"dsik name=vd", {"did you mean 'disk'"}},
+	{"--hlep", {"unknown switch '--hlep'", "did you mean '--help'"}},
+	{"-v", {"unknown switch '-v'", "--list", "--help"}},
+	{"--list=all", {"unknown switch '--list=all'"}},
+	{"-fv", {"unknown switch '-fv'"}},
+	/* words in the wrong place */
+	{"smem=0x1c0d0000,irq=41", {"stands alone", "write 'virtio smem=0x1c0d0000,irq=41'"}},
+	{"virtio smem=0x1c0d0000 irq=41",
+	 {"'irq=41' stands alone", "'virtio smem=0x1c0d0000,irq=41'"}},
+	{"virtio pci=0 quiet", {"'quiet' stands alone", "write 'cam quiet'"}},
+	{"virtio pci=0 /dev/hd0", {"unknown word '/dev/hd0'", "expected a group"}},
+	{"virtio smem=0x1000, irq=41", {"empty option", "without spaces"}},
+	{"blk ro,,auto=none", {"blk ro,,auto=none", "empty option"}},
+	{"blk ,ro", {"empty option"}},
+	{"blk", {"'blk'", "last word"}},
+	{"blk -f", {"'blk'", "found '-f'"}},
+	{"blk cam quiet", {"'blk'", "found 'cam'"}},
+	{"qnx6", {"'qnx6'", "last word"}},
+	{"qnx6 virtio pci=0", {"'qnx6'", "found 'virtio'"}},
+	{"blk  ro", {"empty option"}},
+	{"-f ", {"unknown word ''"}},
+};
+
+#endif

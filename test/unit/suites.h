@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef TEST_SUITES_H
+#define TEST_SUITES_H
+
+#include <check.h>
+
+/* As ck_assert, for loops: that one writes to a file each time it holds. */
+#define must(expression)                                                                           \
+	do {                                                                                       \
+		if (!(expression)) {                                                               \
+			ck_abort_msg("not so: %s", #expression);                                   \
+		}                                                                                  \
+	} while (0)
+
+/* lib/ */
+Suite *split_suite(void);
+Suite *split_race_suite(void);
+Suite *device_suite(void);
+Suite *blk_suite(void);
+Suite *blk_split_suite(void);
+Suite *blk_resources_suite(void);
+Suite *config_suite(void);
+Suite *ring_faults_suite(void);
+Suite *device_faults_suite(void);
+Suite *reset_faults_suite(void);
+Suite *load_suite(void);
+
+/* transports/, driver/, fs-glue/ */
+Suite *address_suite(void);
+Suite *pci_caps_suite(void);
+Suite *options_suite(void);
+Suite *fsg_arena_suite(void);
+Suite *fsg_tree_suite(void);
+
+#endif

@@ -10,6 +10,7 @@
  * reaches, and writes them out in order.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,6 +128,8 @@ int main(int argc, char **argv)
 	struct vio_error err;
 	int rc = viot_address_parse(argc > 1 ? argv[1] : "", &address, &err);
 
+	/* a reader that goes away is an error like others, after which we clean up */
+	signal(SIGPIPE, SIG_IGN);
 	if (rc == 0) {
 		rc = viot_open(&transport, &address, &options, &err);
 	}

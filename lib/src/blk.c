@@ -140,6 +140,12 @@ static int bring_up(struct vio_blk *blk, struct vio_error *err)
 	if (rc == 0) {
 		rc = vio_device_start(blk->device, err);
 	}
+	if (rc == 0) {
+		vio_log(VIO_LOG_DEBUG,
+			"%s: features 0x%llx, queue of %u, up to %u segments of %u bytes",
+			blk->transport->name, (unsigned long long)blk->info.features,
+			blk->info.queue_size, blk->info.segments_max, blk->info.segment_max_size);
+	}
 	return rc;
 }
 

@@ -120,7 +120,7 @@ static int take(struct vio_device *device, struct vio_error *err)
 	if (rc == 0) {
 		rc = negotiate(device, err);
 	}
-	if (rc < 0 && rc != -ENODEV) {
+	if (rc < 0 && rc != -ENODEV && rc != -ETIMEDOUT) {
 		add_status(device, VIRTIO_CONFIG_S_FAILED);
 	}
 	device->generation = generation(device->transport);

@@ -52,6 +52,10 @@
 #include <vio/export.h>
 #include <vio/transport.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define VIO_BLK_SECTOR_SIZE 512u
 #define VIO_BLK_ID_SIZE     20 /* VIRTIO_BLK_ID_BYTES; not terminated on the wire */
 
@@ -124,7 +128,12 @@ struct vio_blk_request {
 enum vio_blk_health {
 	VIO_BLK_GOOD,
 	VIO_BLK_FAILED, /* it was reset; vio_blk_restart() may bring it back */
-	VIO_BLK_LOST,   /* it did not confirm its reset: its memory is in quarantine */
+	/*
+	 * It did not confirm its reset and may still write to its memory, which is in
+	 * quarantine. The buffers of failed reads must never be used for anything
+	 * else: close, and let the process end.
+	 */
+	VIO_BLK_LOST,
 };
 
 /**
@@ -168,7 +177,8 @@ VIO_EXPORT void vio_blk_free(struct vio_blk *blk, void *buffer, size_t size);
  *
  * Returns 0; -EAGAIN when the queue is full (reap, then try again); -EINVAL for
  * a start or a length that is not a multiple of block_size or an op that does
- * not fit; -ENOSPC beyond the end; -EROFS; -EIO while the device is not GOOD.
+ * not fit; -ENOSPC beyond the end; -EROFS; -ENOTSUP; -EIO or -ENODEV while the
+ * device is not GOOD.
  * Does not block, does not allocate, calls nothing back.
  */
 VIO_EXPORT int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request);
@@ -236,5 +246,9 @@ VIO_EXPORT int vio_blk_write(struct vio_blk *blk, uint64_t start_sector, const v
 VIO_EXPORT int vio_blk_flush(struct vio_blk *blk);
 /* @id is terminated; an empty string from a device that has none. -ENOTSUP if it cannot say. */
 VIO_EXPORT int vio_blk_get_id(struct vio_blk *blk, char id[VIO_BLK_ID_SIZE + 1]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 #include <vio/export.h>
 #include <vio/transport.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct vio_device;
 
 /* A feature bit number of the kernel's headers as a mask. */
@@ -41,7 +45,8 @@ struct vio_device_wishes {
  *
  * Returns 0, or -ENODEV (another class, or nothing there), -ENOTSUP (a required
  * feature is missing, or the device refuses our choice), -ETIMEDOUT (the reset
- * was not confirmed), -ENOMEM. On failure the device is left with FAILED set.
+ * was not confirmed), -ENOMEM. A device that was reset and then found unfit is
+ * left with FAILED set.
  */
 VIO_EXPORT int vio_device_open(struct vio_device **device, struct vio_transport *t,
 			       const struct vio_device_wishes *wishes, struct vio_error *err);
@@ -106,8 +111,13 @@ VIO_EXPORT int vio_device_reset(struct vio_device *device, struct vio_error *err
  * vio_device_restart - after vio_device_reset(): negotiate the same features again
  *
  * The caller then hands the rings over again and calls vio_device_start().
- * Returns 0, or -EPROTO if the device now offers something else.
+ * Returns 0, or -EPROTO if the device now offers something else, -ENOTSUP if it
+ * refuses what it took before.
  */
 VIO_EXPORT int vio_device_restart(struct vio_device *device, struct vio_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -27,6 +27,10 @@
 #include <vio/error.h>
 #include <vio/export.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* An address as the device sees it: physical, or translated by an IOMMU. */
 typedef struct {
 	uint64_t raw;
@@ -85,8 +89,9 @@ struct vio_dma {
  * @size: bytes, > 0; up to dma->contiguous it is contiguous for the device
  * @align: a power of two, at most 4096
  *
- * The caller owns @memory and returns it with vio_dma_free(). Returns 0 or
- * -ENOMEM with a sentence in @err. Any thread; not for the I/O path.
+ * The caller owns @memory and returns it with vio_dma_free(). Returns 0, -ENOMEM,
+ * or -EINVAL for a size or an alignment that cannot be, with a sentence in @err.
+ * Any thread; not for the I/O path.
  */
 VIO_EXPORT int vio_dma_alloc(struct vio_dma *dma, size_t size, size_t align,
 			     struct vio_dma_memory *memory, struct vio_error *err);
@@ -127,5 +132,9 @@ static inline void vio_dma_unshare(struct vio_dma *dma, const void *addr, size_t
 		dma->ops->unshare(dma, addr, size, direction);
 	}
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -25,6 +25,10 @@
 
 #include <vio/export.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Owned by the caller; set only when a function fails. */
 struct vio_error {
 	char text[320];
@@ -39,5 +43,9 @@ struct vio_error {
  */
 VIO_EXPORT int vio_fail(struct vio_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

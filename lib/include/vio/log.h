@@ -8,6 +8,10 @@
 
 #include <vio/export.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum vio_log_level {
 	VIO_LOG_ERROR, /* something stopped working */
 	VIO_LOG_WARN,  /* works, but not as asked */
@@ -33,5 +37,9 @@ VIO_EXPORT void vio_log_install(vio_log_sink *sink, void *context);
  */
 VIO_EXPORT void vio_log(enum vio_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,8 +12,8 @@
  *
  * The device is not trusted. Descriptors are written for it and never read
  * back; everything it writes is loaded once, checked against what is really in
- * flight, and only then used. The first violation breaks the queue for good:
- * reap returns -EPROTO, add returns -ENODEV, until the device has been reset.
+ * flight, and only then used. The first violation breaks the queue: reap returns
+ * -EPROTO and add -ENODEV until the device has been reset and the queue reopened.
  *
  * Threads: every call of one queue from one thread. Nothing here allocates
  * after open, takes a lock, or blocks, except vio_queue_wait().
@@ -29,6 +29,10 @@
 #include <vio/dma.h>
 #include <vio/error.h>
 #include <vio/export.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct vio_queue;
 
@@ -134,5 +138,9 @@ VIO_EXPORT unsigned vio_queue_wait_ack(struct vio_queue *queue);
  * Returns 0, or -ETIMEDOUT after @timeout_ms. Blocks.
  */
 VIO_EXPORT int vio_queue_wait(struct vio_queue *queue, unsigned timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

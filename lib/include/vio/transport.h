@@ -22,6 +22,10 @@
 #include <vio/error.h>
 #include <vio/export.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Where the three parts of a virtqueue lie (VirtIO 1.2, 2.6). */
 struct vio_ring_address {
 	uint16_t size; /* entries */
@@ -123,5 +127,9 @@ VIO_EXPORT int vio_transport_reset(struct vio_transport *t, struct vio_error *er
  * vio_transport_close - unmap, unlock, free; NULL is allowed
  */
 VIO_EXPORT void vio_transport_close(struct vio_transport *t);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 #include <vio/error.h>
 #include <vio/export.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum viot_address_kind {
 	VIOT_PCI_INDEX,    /* the n-th matching function, in bus order */
 	VIOT_PCI_FUNCTION, /* one named function */
@@ -53,5 +57,9 @@ VIO_EXPORT int viot_address_parse_pci(const char *text, struct viot_address *add
  */
 VIO_EXPORT int viot_address_parse(const char *text, struct viot_address *address,
 				  struct vio_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -45,6 +45,10 @@
 #include <vio/export.h>
 #include <vio/transport.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define VIOT_DMA_SIZE_DEFAULT ((size_t)8 << 20)
 
 /*
@@ -83,5 +87,9 @@ VIO_EXPORT int viot_open(struct vio_transport **t, const struct viot_address *ad
  * killed process may have left? Any thread.
  */
 VIO_EXPORT bool viot_is_driven(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

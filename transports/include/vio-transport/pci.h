@@ -12,6 +12,10 @@
 #include <vio/error.h>
 #include <vio/export.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct viot_pci_function {
 	uint16_t domain;
 	uint8_t bus, device, function;
@@ -36,5 +40,9 @@ VIO_EXPORT int viot_pci_list(struct viot_pci_function *functions, unsigned max,
 
 /* Short English name of a device class ("block", "network"), "unknown" if it has none. */
 VIO_EXPORT const char *viot_type_name(uint32_t virtio_type);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,8 +17,6 @@
 #include <vio-transport/open.h>
 #include <vio/log.h>
 
-extern char **environ;
-
 enum {
 	MOUNTS_MAX = 64,
 	TOOL_LIMIT_MS = 90000, /* chosen: a journal may have to be replayed */

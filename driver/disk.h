@@ -18,7 +18,7 @@
 struct devb_disk;
 
 /* @blk is not owned. Returns 0, or -ENOMEM with a sentence. */
-int devb_disk_open(struct devb_disk **disk, struct vio_blk *blk, struct vio_error *err);
+int devb_disk_open(struct devb_disk **out, struct vio_blk *blk, struct vio_error *err);
 /* Nothing may be in flight. NULL is allowed. */
 void devb_disk_close(struct devb_disk *disk);
 

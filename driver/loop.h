@@ -27,7 +27,7 @@ struct devb_loop;
 /* Called once on the loop's thread when it ends by itself: volumes unmounted, device lost. */
 typedef void devb_loop_ended(void *context);
 
-int devb_loop_open(struct devb_loop **loop, struct devb_disk *disk, struct fsg_channel *channel,
+int devb_loop_open(struct devb_loop **out, struct devb_disk *disk, struct fsg_channel *channel,
 		   devb_loop_ended *ended, void *context, struct vio_error *err);
 int devb_loop_start(struct devb_loop *loop, struct vio_error *err);
 

@@ -409,7 +409,7 @@ const struct devb_option devb_option_table[] = {
 	FLAG(CAM, "pnp", set_plug_and_play,
 	     "stay although no device is found"),
 	FLAG(CAM, "quiet", set_quiet,
-	     "print no banner at the start"),
+	     "print neither banner nor notes, only warnings and errors"),
 	VALUE(CAM, "user", "UID:GID", set_user,
 	      "two numbers, for example 'user=20:20'",
 	      "run as this user; accepted, but this release keeps running as root"),

@@ -40,7 +40,7 @@ struct devb_volume {
  * Returns 0 or a negative errno with a sentence, -ENODEV among them; everything
  * is undone then.
  */
-int devb_unit_open(struct devb_unit **unit, const struct devb_options *options, unsigned index,
+int devb_unit_open(struct devb_unit **out, const struct devb_options *options, unsigned index,
 		   void (*ended)(void *), void *context, struct vio_error *err);
 
 /* Reads the partition table through the volume itself and shows what is in it. */

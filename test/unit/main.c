@@ -27,6 +27,9 @@ static Suite *(*const suites[])(void) = {
 	options_suite,
 	fsg_arena_suite,
 	fsg_tree_suite,
+	disk_suite,
+	partition_suite,
+	names_suite,
 #endif
 };
 

@@ -31,5 +31,8 @@ Suite *pci_caps_suite(void);
 Suite *options_suite(void);
 Suite *fsg_arena_suite(void);
 Suite *fsg_tree_suite(void);
+Suite *disk_suite(void);
+Suite *partition_suite(void);
+Suite *names_suite(void);
 
 #endif

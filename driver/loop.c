@@ -159,18 +159,20 @@ static void answer_call(struct devb_loop *loop)
 }
 
 /*
- * Also the last moment to notice a lost device: what poll hands back to the
- * channel is memory that such a device may still write to, so nothing may be
- * received into it afterwards.
+ * The only way to poll, because it is also the last moment to notice a lost
+ * device: what poll hands back to the channel is memory that such a device may
+ * still write to, so nothing may be received into it afterwards.
  */
-static void poll_disk(struct devb_loop *loop)
+static unsigned poll_disk(struct devb_loop *loop)
 {
-	devb_disk_poll(loop->disk);
+	unsigned n = devb_disk_poll(loop->disk);
+
 	if (devb_disk_is_lost(loop->disk) && !loop->is_lost) {
 		vio_log(VIO_LOG_ERROR, "the device is lost: its volumes end here");
 		loop->is_lost = true;
 		loop->is_stopping = true;
 	}
+	return n;
 }
 
 static void handle(struct devb_loop *loop, enum source source, int result)
@@ -235,7 +237,7 @@ static bool spin(struct devb_loop *loop)
 
 	do {
 		for (int i = 0; i < SPIN_CHECKS; i++) {
-			if (devb_disk_poll(loop->disk) || io_uring_cq_ready(&loop->ring)) {
+			if (poll_disk(loop) || io_uring_cq_ready(&loop->ring)) {
 				return true;
 			}
 		}
@@ -295,17 +297,23 @@ static bool is_finished(struct devb_loop *loop)
 	return loop->flush_state != FLUSH_RUNNING;
 }
 
+/* False at the end; otherwise sleeps until there is something to do. */
+static bool go_on(struct devb_loop *loop)
+{
+	if (is_finished(loop)) {
+		return false;
+	}
+	wait_for_something(loop);
+	return true;
+}
+
 static void run(struct devb_loop *loop)
 {
-	while (!is_finished(loop)) {
+	do {
 		handle_burst(loop);
 		poll_disk(loop);
-		if (fsg_channel_ended(loop->channel)) {
-			loop->is_stopping = true;
-		} else if (!loop->is_lost) {
-			wait_for_something(loop);
-		}
-	}
+		loop->is_stopping |= fsg_channel_ended(loop->channel);
+	} while (go_on(loop));
 	if (loop->is_lost) {
 		loop->flush_result = -EIO;
 	}

@@ -3,15 +3,19 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <vio-transport/open.h>
 
 enum {
-	DISKS_TRIED = 1000
+	DISKS_TRIED = 1000,
+	LOCK_TRIES = 100, /* chosen: nobody of us holds it for longer than a few links take */
+	LOCK_PAUSE_US = 10000,
 };
 
 static int paths(const struct devb_names *names, const char *name, char link[PATH_MAX],
@@ -62,6 +66,42 @@ static int make_link(const char *target, const char *link)
 	return symlink(target, link) < 0 ? -errno : 0;
 }
 
+/*
+ * For removing links: two processes that find the same stale one must not remove
+ * what the other made of it. Returns a descriptor to close, or -1. Whoever can read
+ * devdir can hold its lock, so we do not wait for ever, and go on without.
+ */
+static int lock_devdir(const struct devb_names *names)
+{
+	int fd = open(names->devdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		usleep(LOCK_PAUSE_US);
+	}
+	return fd;
+}
+
+static void unlock_devdir(int fd)
+{
+	if (fd >= 0) {
+		close(fd);
+	}
+}
+
+/* 0, or -EEXIST if the link is not stale. */
+static int take_over(const struct devb_names *names, const char *target, const char *link)
+{
+	int lock = lock_devdir(names);
+	int rc = -EEXIST;
+
+	if (is_stale(link)) {
+		unlink(link);
+		rc = make_link(target, link);
+	}
+	unlock_devdir(lock);
+	return rc;
+}
+
 /* 0, -EEXIST, or another negative errno. */
 static int try_claim(struct devb_names *names, const char *name)
 {
@@ -76,8 +116,7 @@ static int try_claim(struct devb_names *names, const char *name)
 	}
 	rc = make_link(target, link);
 	if (rc == -EEXIST && is_stale(link)) {
-		unlink(link);
-		rc = make_link(target, link);
+		rc = take_over(names, target, link);
 	}
 	if (rc < 0) {
 		return rc;
@@ -109,6 +148,7 @@ int devb_names_claim(struct devb_names *names, const char *name, struct vio_erro
 /* What a killed process of this very device left, whatever it was called. */
 static void remove_own_leftovers(const struct devb_names *names)
 {
+	int lock = lock_devdir(names);
 	DIR *dir = opendir(names->devdir);
 	char link[PATH_MAX], target[PATH_MAX], key[64];
 	struct dirent *entry;
@@ -122,6 +162,7 @@ static void remove_own_leftovers(const struct devb_names *names)
 	if (dir) {
 		closedir(dir);
 	}
+	unlock_devdir(lock);
 }
 
 int devb_names_claim_disk(struct devb_names *names, const char *prefix, unsigned first,

@@ -21,7 +21,7 @@ total_failed=0
 
 # configure_and_build PRESET
 configure_and_build() {
-  (cd "$repo" && cmake --preset "$1" --log-level=WARNING && cmake --build --preset "$1" -- --quiet)
+  (cd "$repo" && cmake --preset "$1" --log-level=WARNING >/dev/null && cmake --build --preset "$1" -- --quiet)
 }
 
 # part NAME COMMAND...: adds up "N passed, N failed" of its last line; a failure without one counts as one.

@@ -19,7 +19,7 @@ trap power_off EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-(cd "$repo" && cmake --preset release --log-level=WARNING && cmake --build --preset release -- --quiet) || exit
+(cd "$repo" && cmake --preset release --log-level=WARNING >/dev/null && cmake --build --preset release -- --quiet) || exit
 start_run q35 bench
 boot_guest q35 "$here/guest.sh" --null 1G --seconds $((rounds * seconds * 6 + 120)) \
   --program "$VIO_BUILD/test/bench/randread" --program "$VIO_BUILD/driver/devb-virtio" \
@@ -40,4 +40,4 @@ for depth in 1 32; do
         printf "QD%-22d %12d %12d %7.2fx   %.2f..%.2f\n", depth, ours[m], peer[m], ratio[m], ratio[1], ratio[NR]
       }'
 done
-sed -n 's/^idle //p' "$GUEST_RUN/results"
+sed -n 's/^idle daemon/Idle daemon/p' "$GUEST_RUN/results"

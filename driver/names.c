@@ -154,7 +154,7 @@ static void remove_own_leftovers(const struct devb_names *names)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)) != NULL) {
-		if (entry->d_type == DT_LNK && paths(names, entry->d_name, link, target) == 0 &&
+		if (paths(names, entry->d_name, link, target) == 0 &&
 		    read_key(link, key, sizeof(key)) && strcmp(key, names->key) == 0) {
 			unlink(link);
 		}

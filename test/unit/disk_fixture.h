@@ -7,7 +7,7 @@
 #include "fixture.h"
 
 enum {
-	TICK_MS = 20,       /* after so long without news: devb_disk_tick() */
+	TICK_MS = 20,       /* so often devb_disk_tick(), until the device failed */
 	PATIENCE_MS = 4000, /* the device does answer: it may not come to this */
 };
 

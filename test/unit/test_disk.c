@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A disk over a simulated device: what is special about single requests. The rest is in test_disk_load.c. */
+/* A disk over a simulated device: what is special about single requests. The rest is in
+ * test_disk_load.c. */
 #include "disk_fixture.h"
 
 enum {
@@ -25,7 +26,7 @@ START_TEST(test_any_alignment)
 		uint64_t offset;
 		size_t size;
 	} ranges[] = {
-		{0, 4096},    {8192, 65536}, {0, 1},          {511, 2},      {4095, 4098},
+		{0, 4096},    {8192, 65536}, {0, 1},           {511, 2},       {4095, 4098},
 		{5000, 3000}, {100, 300000}, {131072, 131073}, {BYTES - 1, 1}, {0, DEVB_IO_MAX},
 	};
 	static uint8_t model[BYTES], buffer[BYTES];
@@ -134,6 +135,26 @@ START_TEST(test_queue_full)
 }
 END_TEST
 
+/* What only the next poll can begin or end: a loop may not sleep on it. */
+START_TEST(test_arm)
+{
+	struct sim_options o = sim_defaults();
+
+	o.interrupts = true;
+	o.features &= ~BIT(VIRTIO_BLK_F_FLUSH);
+	open_block(&o, NULL);
+	ck_assert(!devb_disk_wait_arm(disk));
+	ck_assert_int_eq(start_job(&jobs[0], DEVB_FLUSH, 0, NULL, 0), 0);
+	ck_assert(devb_disk_wait_arm(disk));
+	drain(PATIENCE_MS);
+	ck_assert(!devb_disk_wait_arm(disk));
+	ck_assert_int_eq(start_job(&jobs[0], DEVB_WRITE, 1, buffers, 1), 0);
+	ck_assert(devb_disk_wait_arm(disk));
+	drain(PATIENCE_MS);
+	ck_assert(!devb_disk_wait_arm(disk));
+}
+END_TEST
+
 /* The contract lets done() submit the next one. */
 static void next_of_chain(struct devb_io *io, int result)
 {
@@ -214,8 +235,8 @@ START_TEST(test_error_of_neighbour)
 	static const size_t sizes[] = {600, 512, 20, 20};
 
 	open_small(0, 0);
-	sim_fault(sim, (struct sim_fault){
-			       .kind = SIM_STATUS, .value = VIRTIO_BLK_S_IOERR, .times = 1});
+	sim_fault(sim,
+		  (struct sim_fault){.kind = SIM_STATUS, .value = VIRTIO_BLK_S_IOERR, .times = 1});
 	fill(buffers, sizeof(buffers), 3);
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert_int_eq(
@@ -346,6 +367,7 @@ Suite *disk_suite(void)
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_read_only);
 	tcase_add_loop_test(tcase, test_flush, 0, 3);
+	tcase_add_test(tcase, test_arm);
 	tcase_add_loop_test(tcase, test_queue_full, 0, 2);
 	tcase_add_loop_test(tcase, test_submit_from_done, 0, 2);
 	tcase_add_test(tcase, test_resize);

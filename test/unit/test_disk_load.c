@@ -193,7 +193,7 @@ static void check_both_written(void)
  */
 START_TEST(test_whole_and_part)
 {
-	const struct vio_blk_options wish = {.queue_size = _i == 2 ? 4 : 0};
+	const struct vio_blk_options wish = {.queue_size = _i == 2 ? 8 : 0};
 	struct sim_options o = sim_defaults();
 	static uint8_t other[3][SECTOR];
 	struct job jobs[5];

@@ -387,6 +387,7 @@ void sim_transport_fill(struct sim *sim)
 	t->legacy = sim->options.legacy;
 	t->ring_align = sim->options.legacy ? LEGACY_PAGE : 4;
 	t->interrupts = sim->options.interrupts;
+	t->wake_up = sim->options.interrupts ? "eventfd" : "polled";
 	snprintf(t->name, sizeof(t->name), "simulation");
 }
 

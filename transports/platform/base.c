@@ -23,6 +23,7 @@ void viot_base_init(struct viot_base *base)
 {
 	base->lock.fd = -1;
 	base->timer = -1;
+	base->t.wake_up = "polled";
 }
 
 int viot_base_claim(struct viot_base *base, struct vio_error *err)
@@ -101,8 +102,7 @@ static struct viot_base *base_of(struct vio_transport *t)
 
 int viot_base_wait_fd(struct vio_transport *t, uint16_t index)
 {
-	(void)index;
-	return base_of(t)->timer;
+	return index == VIO_WAIT_EVENTS ? -ENOTSUP : base_of(t)->timer;
 }
 
 /* Short pauses while an answer is likely, long ones when the device is slow. */

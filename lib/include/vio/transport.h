@@ -43,6 +43,9 @@ enum vio_event {
 
 struct vio_transport;
 
+/* For the wait_ calls, in the place of a queue: news of the device as a whole. */
+#define VIO_WAIT_EVENTS UINT16_MAX
+
 struct vio_transport_ops {
 	/* Feature bits offered by the device, and those the driver accepts (2.2). */
 	uint64_t (*get_features)(struct vio_transport *t);
@@ -74,12 +77,18 @@ struct vio_transport_ops {
 	void (*notify)(struct vio_transport *t, uint16_t index);
 
 	/*
-	 * Waiting for completions. wait_fd: readable when the queue may have some;
-	 * valid until the transport closes, watched but not read by the caller, or
-	 * a negative errno. wait_arm: ask for the next wake-up; @fruitless is the
-	 * number of wake-ups in a row that found nothing, from which a polling
-	 * transport makes its pause. wait_ack: take back the readiness after a
-	 * wake-up; returns the enum vio_event bits the interrupt carried.
+	 * Waiting for completions of queue @index. wait_fd: readable when the queue
+	 * may have some; watched but not read by the caller, valid until the transport
+	 * closes or `interrupts` changes; or a negative errno. wait_arm: ask for the
+	 * next wake-up; @fruitless is the number of wake-ups in a row that found
+	 * nothing, from which a polling transport makes its pause. wait_ack: take back
+	 * the readiness after a wake-up; returns the enum vio_event bits that the
+	 * interrupt carried. An interrupt may be stale or shared: only the ring tells
+	 * what is finished.
+	 *
+	 * With VIO_WAIT_EVENTS as @index: the descriptor of news about the device
+	 * itself, where they do not arrive together with those of queue 0; else
+	 * wait_fd returns -ENOTSUP. It needs no arming.
 	 */
 	int (*wait_fd)(struct vio_transport *t, uint16_t index);
 	void (*wait_arm)(struct vio_transport *t, uint16_t index, unsigned fruitless);
@@ -109,7 +118,13 @@ struct vio_transport {
 	 */
 	bool legacy;
 	uint32_t ring_align; /* of the device area: 4 in modern devices, the page size in legacy */
-	bool interrupts;     /* wait_fd follows real interrupts; false: it is a timer */
+	/*
+	 * wait_fd follows real interrupts; false: it is a timer. The library clears it
+	 * when completions are found that no interrupt told of.
+	 */
+	bool interrupts;
+	const char *wake_up;   /* for people: "MSI-X, one vector for each queue"; never NULL */
+	bool fixed_queue_size; /* a queue is used with the size the device says, or not at all */
 	uint32_t reset_timeout_ms; /* how long a reset may take; 0 = 5000 */
 	char name[64]; /* unique on this machine: "pci-0000:00:04.0", "mmio-0x1c0d0000" */
 };

@@ -58,11 +58,25 @@ extern "C" {
  */
 #define VIOT_RUN_DIR "/run/devb-virtio"
 
+/*
+ * How the device may wake us. AUTO takes the first one that works, in this order;
+ * any other value is taken or refused.
+ */
+enum viot_interrupts {
+	VIOT_INTERRUPTS_AUTO,
+	VIOT_INTERRUPTS_MSIX,        /* PCI, by VFIO: a vector for each queue */
+	VIOT_INTERRUPTS_MSIX_SHARED, /* PCI, by VFIO: one vector for everything */
+	VIOT_INTERRUPTS_INTX,        /* PCI, by VFIO: the line of the function */
+	VIOT_INTERRUPTS_UIO,         /* a UIO device: uio_pci_generic, vio_uio, uio_pdrv_genirq */
+	VIOT_INTERRUPTS_POLL,        /* none: a timer */
+};
+
 /* Zero means the default everywhere. */
 struct viot_options {
 	size_t dma_size;      /* bytes, rounded up to whole huge pages; default 8 MiB */
 	uint32_t device_type; /* VIRTIO_ID_… that must be there; 0 = any */
 	bool takeover;        /* free the device from VirtIO's kernel driver, see above */
+	enum viot_interrupts interrupts;
 };
 
 /**

@@ -38,6 +38,7 @@
 
 #include <vio/error.h>
 #include <vio-transport/address.h>
+#include <vio-transport/open.h>
 
 #define DEVB_DISKS_MAX   16 /* chosen: `virtio` groups of one process */
 #define DEVB_NOTES_MAX   96 /* chosen: more than there are options with a note */
@@ -47,8 +48,9 @@
 struct devb_disk_options {
 	struct viot_address address;
 	uint16_t queue_size; /* entries, a power of two 4..32768; the device may allow less */
-	bool takeover;       /* unbind the kernel's driver first */
-	uint64_t dma_size;   /* bytes of memory for transfers, 4 MiB..1 GiB */
+	enum viot_interrupts interrupts;
+	bool takeover;     /* unbind the kernel's driver first */
+	uint64_t dma_size; /* bytes of memory for transfers, 4 MiB..1 GiB */
 };
 
 /* blk automount=[+]device[@ptype]:mountpoint[:fstype[:options]] */

@@ -89,6 +89,26 @@ static int set_dma_size(struct devb_parse *parse, const char *value)
 	return 0;
 }
 
+static int set_interrupts(struct devb_parse *parse, const char *value)
+{
+	static const char *const names[] = {
+		[VIOT_INTERRUPTS_AUTO] = "auto",
+		[VIOT_INTERRUPTS_MSIX] = "msix",
+		[VIOT_INTERRUPTS_MSIX_SHARED] = "msix-shared",
+		[VIOT_INTERRUPTS_INTX] = "intx",
+		[VIOT_INTERRUPTS_UIO] = "uio",
+		[VIOT_INTERRUPTS_POLL] = "poll",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			last_disk(parse)->interrupts = (enum viot_interrupts)i;
+			return 0;
+		}
+	}
+	return devb_parse_bad_value(parse, value);
+}
+
 static int set_takeover(struct devb_parse *parse, const char *value)
 {
 	(void)value;
@@ -341,6 +361,10 @@ const struct devb_option devb_option_table[] = {
 	VALUE(VIRTIO, "dma", "SIZE", set_dma_size,
 	      "a size from 4M to 1G, for example 'dma=8M'",
 	      "memory for transfers, 4M to 1G (default 8M), in locked huge pages"),
+	VALUE(VIRTIO, "interrupts", "KIND", set_interrupts,
+	      "one of auto, msix, msix-shared, intx, uio and poll, for example 'interrupts=msix'",
+	      "how the device wakes the driver: msix, msix-shared and intx through vfio-pci, uio "
+	      "through a UIO device, poll not at all; default auto, the first of these that works"),
 	FLAG(VIRTIO, "takeover", set_takeover,
 	     "take the device away from the kernel's driver first"),
 

@@ -57,6 +57,7 @@ static int open_device(struct devb_unit *unit, struct vio_error *err)
 		.dma_size = (size_t)unit->disk_options->dma_size,
 		.device_type = VIRTIO_ID_BLOCK,
 		.takeover = unit->disk_options->takeover,
+		.interrupts = unit->disk_options->interrupts,
 	};
 	const struct vio_blk_options blk_options = {
 		.queue_size = unit->disk_options->queue_size,

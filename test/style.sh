@@ -12,7 +12,7 @@ failed=0
 
 # What the C library and its POSIX and Linux sides offer; everything else is somebody's.
 libc='(assert|ctype|dirent|endian|errno|fcntl|inttypes|limits|poll|pthread|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|time|unistd|getopt)\.h'
-libc_system='sys/(eventfd|file|mman|mount|prctl|stat|statvfs|syscall|sysmacros|timerfd|types|uio|vfs|wait)\.h'
+libc_system='sys/(epoll|eventfd|file|ioctl|mman|mount|prctl|resource|stat|statvfs|syscall|sysmacros|timerfd|types|uio|vfs|wait)\.h'
 
 # result NAME VIOLATIONS: none is good.
 result() {
@@ -79,7 +79,7 @@ functions_by_length() {
 
 only "lib includes itself, libc and the kernel's virtio headers" "$libc|sys/uio\.h|linux/virtio_[a-z]+\.h" lib
 only "transports include lib's public headers, libc and the kernel" \
-  "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic)\.h|pciaccess\.h" transports
+  "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic|vfio)\.h|pciaccess\.h" transports
 only "driver includes public headers and fs-glue's" \
   "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|$libc|$libc_system|linux/virtio_ids\.h|liburing\.h|blkid\.h" driver
 only "fs-glue includes the block interface and FUSE" \

@@ -38,6 +38,9 @@ static const struct good {
 	{"virtio qsize=0x8000,dma=4m", "pci 0 queue 32768 dma 4194304;"},
 	{"virtio qsize=0512", "pci 0 queue 512;"},
 	{"virtio dma=1G,takeover", "pci 0 dma 1073741824 takeover;"},
+	{"virtio interrupts=auto", "pci 0;"},
+	{"virtio interrupts=msix virtio pci=1,interrupts=poll",
+	 "pci 0 interrupts 1;pci 1 interrupts 5;"},
 	{"virtio dma=16384K virtio pci=1,dma=8388608B", "pci 0 dma 16777216;pci 1;"},
 	{"virtio pci=0,qsize=64 blk ro virtio pci=1,takeover",
 	 "pci 0 queue 64;pci 1 takeover; ro;"},
@@ -116,6 +119,9 @@ static void describe_disk(const struct devb_disk_options *disk)
 		describe(" queue %u", disk->queue_size);
 	if (disk->dma_size != 8 << 20)
 		describe(" dma %llu", (unsigned long long)disk->dma_size);
+	if (disk->interrupts) {
+		describe(" interrupts %d", (int)disk->interrupts);
+	}
 	describe("%s;", disk->takeover ? " takeover" : "");
 }
 
@@ -244,6 +250,7 @@ static const struct bad {
 	{"cam verbose=10", {"verbose=10", "0 to 9"}},
 	/* values where there should be none, and none where there should be one */
 	{"blk ro=1", {"blk ro=1", "no value"}},
+	{"virtio interrupts=yes", {"interrupts=yes", "msix-shared"}},
 	{"virtio takeover=", {"virtio takeover=", "no value"}},
 	{"virtio qsize", {"virtio qsize", "no value", "qsize=256"}},
 	{"virtio smem=,irq=1", {"virtio smem", "no value"}},

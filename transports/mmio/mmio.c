@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <linux/virtio_mmio.h>
 
@@ -60,7 +61,9 @@ static void mmio_set_features(struct vio_transport *t, uint64_t features)
 
 static uint8_t mmio_get_status(struct vio_transport *t)
 {
-	return (uint8_t)read32(mmio_of(t), VIRTIO_MMIO_STATUS);
+	struct mmio *m = mmio_of(t);
+
+	return viot_base_status(&m->base, (uint8_t)read32(m, VIRTIO_MMIO_STATUS));
 }
 
 static void mmio_set_status(struct vio_transport *t, uint8_t status)
@@ -165,12 +168,27 @@ static void mmio_notify(struct vio_transport *t, uint16_t index)
 	write32(mmio_of(t), VIRTIO_MMIO_QUEUE_NOTIFY, index);
 }
 
+uint8_t viot_mmio_isr(struct viot_base *base)
+{
+	struct mmio *m = mmio_of(&base->t);
+	uint32_t status = read32(m, VIRTIO_MMIO_INTERRUPT_STATUS);
+
+	if (status) {
+		write32(m, VIRTIO_MMIO_INTERRUPT_ACK, status);
+	}
+	return (uint8_t)status;
+}
+
 static void mmio_close(struct vio_transport *t)
 {
 	struct mmio *m = mmio_of(t);
 
 	viot_base_quiesce(&m->base);
+	viot_unguard(m->mapping.base);
 	viot_physical_unmap(&m->mapping);
+	if (m->uio_fd >= 0) {
+		close(m->uio_fd);
+	}
 	viot_base_release(&m->base);
 	free(m);
 }

@@ -13,9 +13,19 @@ enum {
 struct mmio {
 	struct viot_base base; /* first */
 	struct viot_mapping mapping;
+	struct viot_uio uio; /* name empty: none */
+	int uio_fd;          /* until the interrupt has it; -1 */
 	volatile char *registers;
 };
 
 extern const struct vio_transport_ops viot_mmio_version1_ops, viot_mmio_version2_ops;
+
+/* The interrupt status (4.2.2), acknowledged. */
+uint8_t viot_mmio_isr(struct viot_base *base);
+
+/* interrupt.c: UIO for the device at @smem, if there is one; before its registers are mapped */
+int viot_mmio_find_uio(struct mmio *m, uint64_t smem, uint32_t irq, enum viot_interrupts wanted,
+		       struct vio_error *err);
+int viot_mmio_start_interrupts(struct mmio *m, enum viot_interrupts wanted, struct vio_error *err);
 
 #endif

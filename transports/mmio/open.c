@@ -19,12 +19,9 @@ enum {
 /* The class of the device in a slot, 0 if there is none. */
 static uint32_t class_in(const volatile char *slot)
 {
-	uint32_t magic;
-
-	if (!viot_physical_read32(slot + VIRTIO_MMIO_MAGIC_VALUE, &magic) || magic != MAGIC) {
-		return 0;
-	}
-	return register_read32(slot + VIRTIO_MMIO_DEVICE_ID);
+	return register_read32(slot + VIRTIO_MMIO_MAGIC_VALUE) == MAGIC
+		       ? register_read32(slot + VIRTIO_MMIO_DEVICE_ID)
+		       : 0;
 }
 
 /* Other slots of the same page, which a wrong address most often is meant to be. */
@@ -50,7 +47,7 @@ static int check_magic(const struct mmio *m, uint64_t smem, struct vio_error *er
 {
 	uint32_t magic;
 
-	if (!viot_physical_read32(m->registers + VIRTIO_MMIO_MAGIC_VALUE, &magic)) {
+	if (!viot_physical_read32(&m->mapping, m->registers + VIRTIO_MMIO_MAGIC_VALUE, &magic)) {
 		return vio_fail(err, -ENODEV,
 				"smem=0x%" PRIx64 ": nothing is there: reading it raises a bus "
 				"error; check it against the VM's configuration",
@@ -117,39 +114,57 @@ static int free_from_kernel(struct mmio *m, uint64_t smem, const struct viot_opt
 				"smem=0x%" PRIx64 ": registers begin at a multiple of 4", smem);
 	}
 	rc = viot_holder_at(&m->base.holder, smem, err);
-	return rc < 0 ? rc : viot_holder_free(&m->base.holder, options, err);
+	/* a driver that hands it out as a UIO device does what we want of it */
+	if (rc < 0 || m->uio.name[0]) {
+		return rc;
+	}
+	return viot_holder_free(&m->base.holder, options, err);
+}
+
+/* By UIO no right to all of memory is needed, and no page is refused for its neighbours. */
+static int map_registers(struct mmio *m, uint64_t smem, struct vio_error *err)
+{
+	if (m->uio.name[0]) {
+		m->registers = viot_uio_map(&m->uio, m->uio_fd, &m->mapping, err);
+	} else {
+		m->registers = viot_physical_map(&m->mapping, smem, VIOT_MMIO_WINDOW, err);
+	}
+	return m->registers ? 0 : -EACCES;
 }
 
 static int identify(struct mmio *m, uint64_t smem, struct vio_error *err)
 {
-	int rc;
+	int rc = map_registers(m, smem, err);
 
-	m->registers = viot_physical_map(&m->mapping, smem, VIOT_MMIO_WINDOW, err);
-	if (!m->registers) {
-		return -EACCES;
+	if (rc < 0) {
+		return rc;
 	}
 	rc = check_magic(m, smem, err);
 	if (rc == 0) {
 		rc = check_slot(m, smem, err);
 	}
+	if (rc == 0 && !viot_guard(m->mapping.base, m->mapping.size, &m->base.is_gone)) {
+		rc = vio_fail(err, -ENOMEM, "%s: too many devices are open", m->base.t.name);
+	}
 	return rc < 0 ? rc : describe(&m->base.t, err);
 }
 
-static int start(struct mmio *m, uint64_t smem, const struct viot_options *options,
-		 struct vio_error *err)
+static int start(struct mmio *m, const struct viot_address *address,
+		 const struct viot_options *options, struct vio_error *err)
 {
+	uint64_t smem = address->smem;
 	int rc = viot_base_claim(&m->base, err);
 
-	if (rc == 0) {
-		rc = free_from_kernel(m, smem, options, err);
+	if (rc < 0 ||
+	    (rc = viot_mmio_find_uio(m, smem, address->irq, options->interrupts, err)) < 0 ||
+	    (rc = free_from_kernel(m, smem, options, err)) < 0 ||
+	    (rc = identify(m, smem, err)) < 0 ||
+	    (rc = viot_check_type(m->base.t.name, m->base.t.device_type, options, err)) < 0 ||
+	    (rc = viot_base_reset(&m->base, err)) < 0 ||
+	    (rc = viot_base_hugepages(&m->base, options, err)) < 0) {
+		return rc;
 	}
-	if (rc == 0) {
-		rc = identify(m, smem, err);
-	}
-	if (rc == 0) {
-		rc = viot_check_type(m->base.t.name, m->base.t.device_type, options, err);
-	}
-	return rc < 0 ? rc : viot_base_start(&m->base, options, err);
+	return viot_mmio_start_interrupts(m, options->interrupts, err);
 }
 
 int viot_mmio_open(struct vio_transport **out, const struct viot_address *address,
@@ -164,9 +179,10 @@ int viot_mmio_open(struct vio_transport **out, const struct viot_address *addres
 	}
 	t = &m->base.t;
 	viot_base_init(&m->base);
+	m->uio_fd = -1;
 	snprintf(t->name, sizeof(t->name), "mmio-0x%" PRIx64, address->smem);
 	t->ops = &viot_mmio_version2_ops; /* until we know */
-	rc = start(m, address->smem, options, err);
+	rc = start(m, address, options, err);
 	if (rc < 0) {
 		t->ops->close(t);
 		return rc;

@@ -41,7 +41,11 @@ static void describe(const struct pci_device *pci, struct viot_pci_identity *ide
 	identity->type = viot_pci_virtio_type(pci);
 	for (unsigned i = 0; i < VIOT_PCI_BARS; i++) {
 		identity->bar_start[i] = pci->regions[i].base_addr;
-		identity->bar_size[i] = pci->regions[i].is_IO ? 0 : pci->regions[i].size;
+		if (pci->regions[i].is_IO) {
+			identity->port_size[i] = pci->regions[i].size;
+		} else {
+			identity->bar_size[i] = pci->regions[i].size;
+		}
 	}
 }
 

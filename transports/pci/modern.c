@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "modern.h"
+/* The registers of a modern VirtIO PCI function (VirtIO 1.2, 4.1.4.3). */
+#include "transport.h"
 
 #include <errno.h>
 
+#include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 
 #include "registers.h"
-
-static struct pci_modern *modern_of(struct vio_transport *t)
-{
-	return (struct pci_modern *)t; /* first member of its first member */
-}
 
 static void write64(volatile char *low, vio_iova value)
 {
@@ -20,7 +17,7 @@ static void write64(volatile char *low, vio_iova value)
 
 static uint64_t modern_get_features(struct vio_transport *t)
 {
-	volatile char *common = modern_of(t)->common;
+	volatile char *common = viot_pci_of(t)->common;
 	uint64_t features;
 
 	register_write32(common + VIRTIO_PCI_COMMON_DFSELECT, 1);
@@ -31,7 +28,7 @@ static uint64_t modern_get_features(struct vio_transport *t)
 
 static void modern_set_features(struct vio_transport *t, uint64_t features)
 {
-	volatile char *common = modern_of(t)->common;
+	volatile char *common = viot_pci_of(t)->common;
 
 	register_write32(common + VIRTIO_PCI_COMMON_GFSELECT, 1);
 	register_write32(common + VIRTIO_PCI_COMMON_GF, (uint32_t)(features >> 32));
@@ -41,26 +38,28 @@ static void modern_set_features(struct vio_transport *t, uint64_t features)
 
 static uint8_t modern_get_status(struct vio_transport *t)
 {
-	return register_read8(modern_of(t)->common + VIRTIO_PCI_COMMON_STATUS);
+	struct pci_transport *p = viot_pci_of(t);
+
+	return viot_base_status(&p->base, register_read8(p->common + VIRTIO_PCI_COMMON_STATUS));
 }
 
 static void modern_set_status(struct vio_transport *t, uint8_t status)
 {
-	register_write8(modern_of(t)->common + VIRTIO_PCI_COMMON_STATUS, status);
+	register_write8(viot_pci_of(t)->common + VIRTIO_PCI_COMMON_STATUS, status);
 }
 
-static bool fits(const struct pci_modern *m, size_t offset, size_t size)
+static bool fits(const struct pci_transport *p, size_t offset, size_t size)
 {
-	size_t length = m->caps.device.present ? m->caps.device.length : 0;
+	size_t length = p->caps.device.present ? p->caps.device.length : 0;
 
 	return size <= length && offset <= length - size;
 }
 
 static int modern_config_read(struct vio_transport *t, size_t offset, void *buffer, size_t size)
 {
-	struct pci_modern *m = modern_of(t);
+	struct pci_transport *p = viot_pci_of(t);
 
-	return fits(m, offset, size) && registers_copy_in(m->device + offset, buffer, size)
+	return fits(p, offset, size) && registers_copy_in(p->device + offset, buffer, size)
 		       ? 0
 		       : -EINVAL;
 }
@@ -68,68 +67,113 @@ static int modern_config_read(struct vio_transport *t, size_t offset, void *buff
 static int modern_config_write(struct vio_transport *t, size_t offset, const void *buffer,
 			       size_t size)
 {
-	struct pci_modern *m = modern_of(t);
+	struct pci_transport *p = viot_pci_of(t);
 
-	return fits(m, offset, size) && registers_copy_out(m->device + offset, buffer, size)
+	return fits(p, offset, size) && registers_copy_out(p->device + offset, buffer, size)
 		       ? 0
 		       : -EINVAL;
 }
 
 static uint32_t modern_config_generation(struct vio_transport *t)
 {
-	return register_read8(modern_of(t)->common + VIRTIO_PCI_COMMON_CFGGENERATION);
+	return register_read8(viot_pci_of(t)->common + VIRTIO_PCI_COMMON_CFGGENERATION);
 }
 
-static void select_queue(struct pci_modern *m, uint16_t index)
+static void select_queue(struct pci_transport *p, uint16_t index)
 {
-	register_write16(m->common + VIRTIO_PCI_COMMON_Q_SELECT, index);
+	register_write16(p->common + VIRTIO_PCI_COMMON_Q_SELECT, index);
+}
+
+uint16_t viot_pci_modern_queues(const struct pci_transport *p)
+{
+	uint16_t queues = register_read16(p->common + VIRTIO_PCI_COMMON_NUMQ);
+
+	return queues < VIOT_QUEUES_MAX ? queues : VIOT_QUEUES_MAX;
 }
 
 static uint16_t modern_queue_max_size(struct vio_transport *t, uint16_t index)
 {
-	struct pci_modern *m = modern_of(t);
+	struct pci_transport *p = viot_pci_of(t);
 
-	if (index >= register_read16(m->common + VIRTIO_PCI_COMMON_NUMQ)) {
+	if (index >= register_read16(p->common + VIRTIO_PCI_COMMON_NUMQ)) {
 		return 0;
 	}
-	select_queue(m, index);
-	return register_read16(m->common + VIRTIO_PCI_COMMON_Q_SIZE);
+	select_queue(p, index);
+	return register_read16(p->common + VIRTIO_PCI_COMMON_Q_SIZE);
 }
 
 /* 4.1.4.4: where this queue's doorbell is, if it is inside the window. */
-static int find_doorbell(struct pci_modern *m, uint16_t index, struct vio_error *err)
+static int find_doorbell(struct pci_transport *p, uint16_t index, struct vio_error *err)
 {
-	uint16_t number = register_read16(m->common + VIRTIO_PCI_COMMON_Q_NOFF);
-	uint64_t offset = (uint64_t)number * m->caps.notify_multiplier;
+	uint16_t number = register_read16(p->common + VIRTIO_PCI_COMMON_Q_NOFF);
+	uint64_t offset = (uint64_t)number * p->caps.notify_multiplier;
 
-	if (index >= VIOT_PCI_QUEUES_MAX) {
+	if (index >= VIOT_QUEUES_MAX) {
 		return vio_fail(err, -ENOTSUP, "%s: queue %u is beyond the %d that are supported",
-				m->base.t.name, index, VIOT_PCI_QUEUES_MAX);
+				p->base.t.name, index, VIOT_QUEUES_MAX);
 	}
-	if (offset + sizeof(uint16_t) > m->caps.notify.length) {
+	if (offset + sizeof(uint16_t) > p->caps.notify.length) {
 		return vio_fail(
 			err, -EPROTO,
 			"%s: the doorbell of queue %u lies outside its registers (offset 0x%llx "
 			"of 0x%x)",
-			m->base.t.name, index, (unsigned long long)offset, m->caps.notify.length);
+			p->base.t.name, index, (unsigned long long)offset, p->caps.notify.length);
 	}
-	m->doorbell[index] = m->notify + offset;
+	p->doorbell[index] = p->notify + offset;
 	return 0;
+}
+
+/* 4.1.5.1.2: the device may be unable to, and says so by reading back. */
+static int set_vector(struct pci_transport *p, unsigned reg, uint16_t vector, struct vio_error *err)
+{
+	uint16_t found;
+
+	register_write16(p->common + reg, vector);
+	found = register_read16(p->common + reg);
+	return found == vector
+		       ? 0
+		       : vio_fail(err, -EPROTO,
+				  "%s: the device does not take interrupt vector %u (it reads %u): "
+				  "try interrupts=msix-shared or interrupts=intx",
+				  p->base.t.name, vector, found);
+}
+
+/* A reset forgets the device's own vector, too. The queue is selected. */
+static int set_vectors(struct pci_transport *p, uint16_t index, struct vio_error *err)
+{
+	const struct viot_interrupt *interrupt = &p->base.interrupt;
+	int rc;
+
+	if (!p->base.t.interrupts || interrupt->kind != VIOT_VECTORS) {
+		return 0;
+	}
+	rc = set_vector(p, VIRTIO_PCI_COMMON_MSIX, 0, err);
+	return rc < 0 ? rc
+		      : set_vector(p, VIRTIO_PCI_COMMON_Q_MSIX, viot_vector_of(interrupt, index),
+				   err);
+}
+
+uint8_t viot_pci_modern_isr(struct viot_base *base)
+{
+	return register_read8(viot_pci_of(&base->t)->isr);
 }
 
 static int modern_queue_setup(struct vio_transport *t, uint16_t index,
 			      const struct vio_ring_address *ring, struct vio_error *err)
 {
-	struct pci_modern *m = modern_of(t);
-	volatile char *common = m->common;
+	struct pci_transport *p = viot_pci_of(t);
+	volatile char *common = p->common;
 	int rc;
 
-	select_queue(m, index);
+	select_queue(p, index);
 	if (register_read16(common + VIRTIO_PCI_COMMON_Q_ENABLE) != 0) {
 		return vio_fail(err, -EPROTO, "%s: queue %u is in use right after a reset", t->name,
 				index);
 	}
-	rc = find_doorbell(m, index, err);
+	rc = find_doorbell(p, index, err);
+	if (rc == 0) {
+		rc = set_vectors(p, index, err);
+	}
 	if (rc < 0) {
 		return rc;
 	}
@@ -147,17 +191,46 @@ static int modern_queue_setup(struct vio_transport *t, uint16_t index,
 
 static void modern_notify(struct vio_transport *t, uint16_t index)
 {
-	register_write16(modern_of(t)->doorbell[index], index);
+	register_write16(viot_pci_of(t)->doorbell[index], index);
 }
 
 static void modern_cut_off(struct vio_transport *t)
 {
-	viot_pci_set_master(modern_of(t), false);
+	viot_pci_command(viot_pci_of(t), 0, PCI_COMMAND_MASTER);
 }
 
 static void modern_close(struct vio_transport *t)
 {
-	viot_pci_release(modern_of(t));
+	viot_pci_release(viot_pci_of(t));
+}
+
+static int map_window(struct pci_transport *p, const struct viot_pci_window *window,
+		      volatile char **registers, struct vio_error *err)
+{
+	int rc = window->present ? viot_pci_bar(&p->function, window->bar, registers, err) : 0;
+
+	if (rc == 0 && window->present) {
+		*registers += window->offset;
+	}
+	return rc;
+}
+
+int viot_pci_modern_start(struct pci_transport *p, struct vio_error *err)
+{
+	int rc = map_window(p, &p->caps.common, &p->common, err);
+
+	if (rc == 0) {
+		rc = map_window(p, &p->caps.notify, &p->notify, err);
+	}
+	if (rc == 0) {
+		rc = map_window(p, &p->caps.isr, &p->isr, err);
+	}
+	if (rc == 0) {
+		rc = map_window(p, &p->caps.device, &p->device, err);
+	}
+	p->base.t.ring_align = 4;
+	p->base.take_isr = viot_pci_modern_isr;
+	return rc;
 }
 
 const struct vio_transport_ops viot_pci_modern_ops = {

@@ -6,206 +6,225 @@
 #include <string.h>
 
 #include <linux/pci_regs.h>
+#include <linux/virtio_config.h>
 
-#include "modern.h"
+#include <vio/log.h>
+
 #include "pci.h"
+#include "transport.h"
 
-static int map_window(struct pci_modern *m, const struct viot_pci_window *window,
-		      volatile char **registers, struct vio_error *err)
+static int examine(const struct pci_transport *p, const struct viot_options *options,
+		   struct vio_error *err)
 {
-	int rc = window->present ? viot_pci_bar(&m->function, window->bar, registers, err) : 0;
-
-	if (rc == 0 && window->present) {
-		*registers += window->offset;
-	}
-	return rc;
-}
-
-static int map_registers(struct pci_modern *m, struct vio_error *err)
-{
-	int rc = map_window(m, &m->caps.common, &m->common, err);
-
-	if (rc == 0) {
-		rc = map_window(m, &m->caps.notify, &m->notify, err);
-	}
-	if (rc == 0) {
-		rc = map_window(m, &m->caps.isr, &m->isr, err);
-	}
-	if (rc == 0) {
-		rc = map_window(m, &m->caps.device, &m->device, err);
-	}
-	return rc;
-}
-
-/* With an IOMMU translating, physical addresses lead nowhere. */
-static int check_iommu(const char *name, struct vio_error *err)
-{
-	char path[128], type[32] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group/type", name);
-	file = fopen(path, "re");
-	if (!file) {
-		return 0;
-	}
-	if (!fgets(type, sizeof(type), file)) {
-		type[0] = '\0';
-	}
-	fclose(file);
-	type[strcspn(type, "\n")] = '\0';
-	if (strcmp(type, "identity") == 0) {
-		return 0;
-	}
-	return vio_fail(err, -ENOTSUP,
-			"%s stands behind an IOMMU that translates its addresses (%s): boot with "
-			"iommu=pt, or write 'identity' to %s",
-			name, type, path);
-}
-
-/* All that can be known while a kernel driver still holds the function. */
-static int examine(struct pci_modern *m, const struct viot_options *options, struct vio_error *err)
-{
-	const struct viot_pci_identity *identity = &m->function.identity;
-	const char *name = m->base.t.name;
-	int rc;
+	const struct viot_pci_identity *identity = &p->function.identity;
 
 	if (identity->type == 0) {
 		return vio_fail(err, -ENODEV,
 				"%s is no VirtIO device (vendor %04x, device %04x; 1af4:1042 or "
 				"1af4:1001 was expected): see the list of PCI functions (lspci, "
 				"devb-virtio --list)",
-				name, identity->vendor_id, identity->device_id);
+				p->base.t.name, identity->vendor_id, identity->device_id);
 	}
-	rc = viot_check_type(name, identity->type, options, err);
-	if (rc == 0) {
-		rc = check_iommu(identity->name, err);
-	}
-	if (rc == 0) {
-		rc = viot_pci_function_open(&m->function, err);
-	}
-	if (rc < 0) {
-		return rc;
-	}
-	return viot_pci_read_caps(viot_pci_config_read8, &m->function, identity->bar_size, name,
-				  &m->caps, err);
+	return viot_check_type(p->base.t.name, identity->type, options, err);
 }
 
-static int free_from_kernel(struct pci_modern *m, const struct viot_options *options,
-			    struct vio_error *err)
+/*
+ * uio_pci_generic only forwards an interrupt, and leaves the registers to us;
+ * vfio-pci is there to hand the function out. Any other driver has to go.
+ */
+static int take_function(struct pci_transport *p, const struct viot_options *options,
+			 struct vio_error *err)
 {
-	struct viot_holder *holder = &m->base.holder;
+	struct viot_holder *holder = &p->base.holder;
+	const char *name = p->function.identity.name;
+	struct viot_vfio *vfio = NULL;
+	int rc = 0;
 
-	viot_holder_of(holder, "pci", m->function.identity.name);
-	/* it only forwards an interrupt, and leaves the registers to us */
-	if (strcmp(holder->driver, "uio_pci_generic") == 0) {
-		return 0;
+	viot_holder_of(holder, "pci", name);
+	if (strcmp(holder->driver, "vfio-pci") == 0) {
+		vfio = &p->vfio;
+		rc = viot_vfio_open(vfio, name, err);
+	} else if (strcmp(holder->driver, "uio_pci_generic") != 0) {
+		rc = viot_holder_free(holder, options, err);
 	}
-	return viot_holder_free(holder, options, err);
+	return rc < 0 ? rc : viot_pci_function_open(&p->function, vfio, &p->base.is_gone, err);
 }
 
-/* INTx is off: nobody would answer it while we poll, and the kernel would shut its line down. */
-int viot_pci_set_master(struct pci_modern *m, bool on)
+int viot_pci_command(struct pci_transport *p, uint16_t set, uint16_t clear)
 {
-	uint16_t command = m->command | PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE;
-
-	command = (uint16_t)(on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER);
-	return viot_pci_config_write16(&m->function, PCI_COMMAND, command);
+	p->command = (uint16_t)((p->command | set) & ~clear);
+	return viot_pci_config_write16(&p->function, PCI_COMMAND, p->command);
 }
 
-/* Registers without DMA: before its reset the device may work for a process that was killed. */
-static int enable_registers(struct pci_modern *m, struct vio_error *err)
+/*
+ * Registers without DMA: before its reset the device may work for a process that
+ * was killed. INTx stays off until somebody answers it: the kernel would shut the
+ * line down.
+ */
+static int enable_registers(struct pci_transport *p, struct vio_error *err)
 {
-	int rc = viot_pci_config_read16(&m->function, PCI_COMMAND, &m->command);
+	int rc = viot_pci_config_read16(&p->function, PCI_COMMAND, &p->command_before);
 
+	p->command = p->command_before;
 	if (rc == 0) {
-		rc = viot_pci_set_master(m, false);
+		rc = viot_pci_command(
+			p, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_INTX_DISABLE,
+			PCI_COMMAND_MASTER);
 	}
 	if (rc < 0) {
 		return vio_fail(err, rc,
 				"%s: its PCI command register cannot be changed: run as root, "
 				"without kernel lockdown",
-				m->base.t.name);
+				p->base.t.name);
 	}
-	m->command_changed = true;
+	p->command_changed = true;
 	return 0;
 }
 
-static int enable_dma(struct pci_modern *m, struct vio_error *err)
+/* Modern registers where there are some: a transitional device has both. */
+static int start_registers(struct pci_transport *p, struct vio_error *err)
 {
-	int rc = viot_pci_set_master(m, true);
+	int rc = viot_pci_read_caps(viot_pci_config_read8, &p->function,
+				    p->function.identity.bar_size, p->base.t.name, &p->caps, err);
 
-	return rc < 0 ? vio_fail(err, rc, "%s: bus mastering cannot be switched on", m->base.t.name)
+	if (rc == -ENOTSUP && p->function.identity.port_size[0]) {
+		return viot_pci_legacy_start(p, err);
+	}
+	return rc < 0 ? rc : viot_pci_modern_start(p, err);
+}
+
+/* Whether the kernel has the IOMMU translate this function's addresses; how, in @type. */
+static bool is_translated(const char *name, char *type, int size)
+{
+	char path[128];
+	FILE *file;
+	bool found;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group/type", name);
+	file = fopen(path, "re");
+	if (!file) {
+		return false;
+	}
+	found = fgets(type, size, file) != NULL;
+	fclose(file);
+	type[found ? strcspn(type, "\n") : 0] = '\0';
+	return strcmp(type, "identity") != 0;
+}
+
+/*
+ * A device that does not offer ACCESS_PLATFORM uses physical addresses, whatever
+ * stands between it and memory (VirtIO 1.2, 6.1).
+ */
+static int open_memory(struct pci_transport *p, const struct viot_options *options,
+		       struct vio_error *err)
+{
+	const char *name = p->function.identity.name;
+	uint64_t features = p->base.t.ops->get_features(&p->base.t);
+	bool obeys = (features >> VIRTIO_F_ACCESS_PLATFORM & 1) != 0;
+	char type[32] = "";
+
+	if (p->vfio.translates && obeys) {
+		p->is_confined = true;
+		return viot_vfio_dma_open(&p->base.t.dma, &p->vfio, viot_dma_size(options), err);
+	}
+	if (p->vfio.translates) {
+		vio_log(VIO_LOG_INFO,
+			"%s: the device does not offer ACCESS_PLATFORM and so goes past the IOMMU: "
+			"it is given physical addresses",
+			p->base.t.name);
+	} else if (obeys && p->vfio.device < 0 && is_translated(name, type, sizeof(type))) {
+		return vio_fail(
+			err, -ENOTSUP,
+			"%s stands behind an IOMMU that translates its addresses (%s): bind it to "
+			"vfio-pci, boot with iommu=pt, or write 'identity' to "
+			"/sys/bus/pci/devices/%s/iommu_group/type",
+			p->base.t.name, type, name);
+	}
+	return viot_base_hugepages(&p->base, options, err);
+}
+
+static int enable_dma(struct pci_transport *p, struct vio_error *err)
+{
+	int rc = viot_pci_command(p, PCI_COMMAND_MASTER, 0);
+
+	return rc < 0 ? vio_fail(err, rc, "%s: bus mastering cannot be switched on", p->base.t.name)
 		      : 0;
 }
 
-static int start(struct pci_modern *m, const struct viot_options *options, struct vio_error *err)
+static int start(struct pci_transport *p, const struct viot_options *options, struct vio_error *err)
 {
-	int rc = viot_base_claim(&m->base, err);
+	int rc = viot_base_claim(&p->base, err);
 
-	if (rc < 0) {
+	if (rc < 0 || (rc = examine(p, options, err)) < 0 ||
+	    (rc = take_function(p, options, err)) < 0 || (rc = enable_registers(p, err)) < 0 ||
+	    (rc = start_registers(p, err)) < 0 || (rc = viot_base_reset(&p->base, err)) < 0 ||
+	    (rc = open_memory(p, options, err)) < 0 ||
+	    (rc = viot_pci_start_interrupts(p, options->interrupts, err)) < 0) {
 		return rc;
 	}
-	if ((rc = examine(m, options, err)) < 0 || (rc = free_from_kernel(m, options, err)) < 0 ||
-	    (rc = enable_registers(m, err)) < 0 || (rc = map_registers(m, err)) < 0 ||
-	    (rc = viot_base_start(&m->base, options, err)) < 0) {
-		return rc;
-	}
-	return enable_dma(m, err);
+	return enable_dma(p, err);
 }
 
-static struct pci_modern *make(const struct viot_pci_identity *identity)
+static struct pci_transport *make(const struct viot_pci_identity *identity)
 {
-	struct pci_modern *m = calloc(1, sizeof(*m));
+	struct pci_transport *p = calloc(1, sizeof(*p));
 	struct vio_transport *t;
 
-	if (!m) {
+	if (!p) {
 		return NULL;
 	}
-	viot_base_init(&m->base);
-	m->function.identity = *identity;
-	m->function.config = -1;
-	t = &m->base.t;
+	viot_base_init(&p->base);
+	viot_vfio_init(&p->vfio);
+	p->function.identity = *identity;
+	p->function.config.fd = -1;
+	for (unsigned i = 0; i < VIOT_PCI_BARS; i++) {
+		p->function.bar[i].fd = -1;
+	}
+	t = &p->base.t;
 	snprintf(t->name, sizeof(t->name), "pci-%s", identity->name);
 	t->ops = &viot_pci_modern_ops;
-	t->ring_align = 4;
 	t->device_type = identity->type;
 	t->vendor_id = identity->subvendor_id;
-	return m;
+	return p;
 }
 
 int viot_pci_open(struct vio_transport **out, const struct viot_address *address,
 		  const struct viot_options *options, struct vio_error *err)
 {
 	struct viot_pci_identity identity;
-	struct pci_modern *m;
+	struct pci_transport *p;
 	int rc = viot_pci_find(&identity, address, options->device_type, err);
 
 	if (rc < 0) {
 		return rc;
 	}
-	m = make(&identity);
-	if (!m) {
+	p = make(&identity);
+	if (!p) {
 		return vio_fail(err, -ENOMEM, "out of memory");
 	}
-	rc = start(m, options, err);
+	rc = start(p, options, err);
 	if (rc < 0) {
-		viot_pci_release(m);
+		viot_pci_release(p);
 		return rc;
 	}
-	viot_base_keep(&m->base);
-	*out = &m->base.t;
+	viot_base_keep(&p->base);
+	*out = &p->base.t;
 	return 0;
 }
 
-void viot_pci_release(struct pci_modern *m)
+/* Without bus mastering even a device that ignored its reset reaches no memory. */
+void viot_pci_release(struct pci_transport *p)
 {
-	viot_base_quiesce(&m->base);
-	/* without bus mastering even a device that ignored its reset reaches no memory */
-	if (m->command_changed) {
-		viot_pci_config_write16(&m->function, PCI_COMMAND,
-					m->command & (uint16_t)~PCI_COMMAND_MASTER);
+	viot_base_quiesce(&p->base);
+	if (p->command_changed) {
+		p->command = p->command_before;
+		viot_pci_command(p, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
 	}
-	viot_pci_function_close(&m->function);
-	viot_base_release(&m->base);
-	free(m);
+	viot_pci_function_close(&p->function);
+	if (p->is_confined || !viot_pci_function_exists(&p->function)) {
+		viot_base_vanished(&p->base);
+	}
+	viot_base_release(&p->base);
+	viot_vfio_close(&p->vfio);
+	free(p);
 }

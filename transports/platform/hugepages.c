@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From huge pages of the kernel's pool to DMA memory, and back. */
-#include "hugepages.h"
+/*
+ * DMA memory without an IOMMU: huge pages, which are never swapped and which we
+ * hold in place, and their physical addresses from /proc/self/pagemap.
+ */
+#include "pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +15,14 @@
 #include <unistd.h>
 
 #include <vio/log.h>
+
+struct hugepages {
+	struct viot_pool pool; /* first */
+	int file;
+	int pins[2]; /* a pipe */
+	char path[160];
+	struct viot_lock *lock; /* of the device: remembers what we reserved */
+};
 
 /* One entry of pagemap: bit 63 present, bits 0..54 the page frame. */
 static int read_frame(int pagemap, uintptr_t addr, uint64_t *physical)
@@ -27,15 +38,15 @@ static int read_frame(int pagemap, uintptr_t addr, uint64_t *physical)
 	return *physical ? 0 : -EACCES;
 }
 
-static int find_physical(struct hugepages *pool, struct vio_error *err)
+static int find_physical(struct hugepages *huge, struct vio_error *err)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	size_t pages = pool->size >> pool->page_shift;
+	size_t pages = huge->pool.size >> huge->pool.page_shift;
 	int rc = pagemap < 0 ? -EACCES : 0;
 
 	for (size_t i = 0; rc == 0 && i < pages; i++) {
-		rc = read_frame(pagemap, (uintptr_t)pool->base + (i << pool->page_shift),
-				&pool->physical[i]);
+		rc = read_frame(pagemap, (uintptr_t)huge->pool.base + (i << huge->pool.page_shift),
+				&huge->pool.device[i]);
 	}
 	if (pagemap >= 0) {
 		close(pagemap);
@@ -49,36 +60,25 @@ static int find_physical(struct hugepages *pool, struct vio_error *err)
 	return 0;
 }
 
-static int map_pages(struct hugepages *pool, struct vio_error *err)
+static int map_pages(struct hugepages *huge, struct vio_error *err)
 {
 	void *base;
 
-	if (ftruncate(pool->file, (off_t)pool->size) < 0) {
-		return vio_fail(err, -ENOMEM, "%s cannot be sized to %zu bytes (%s)", pool->path,
-				pool->size, strerror(errno));
+	if (ftruncate(huge->file, (off_t)huge->pool.size) < 0) {
+		return vio_fail(err, -ENOMEM, "%s cannot be sized to %zu bytes (%s)", huge->path,
+				huge->pool.size, strerror(errno));
 	}
-	base = mmap(NULL, pool->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, pool->file,
-		    0);
+	base = mmap(NULL, huge->pool.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		    huge->file, 0);
 	if (base == MAP_FAILED) {
 		return vio_fail(
 			err, -ENOMEM,
 			"%zu bytes of huge pages cannot be mapped (%s): free some, or ask for "
 			"less with dma=",
-			pool->size, strerror(errno));
+			huge->pool.size, strerror(errno));
 	}
-	pool->base = base;
-	madvise(base, pool->size, MADV_DONTFORK);
-	return 0;
-}
-
-static int make_tables(struct hugepages *pool, struct vio_error *err)
-{
-	pool->units = pool->size >> UNIT_SHIFT;
-	pool->physical = calloc(pool->size >> pool->page_shift, sizeof(*pool->physical));
-	pool->taken = calloc(pool->units, sizeof(*pool->taken));
-	if (!pool->physical || !pool->taken) {
-		return vio_fail(err, -ENOMEM, "out of memory");
-	}
+	huge->pool.base = base;
+	madvise(base, huge->pool.size, MADV_DONTFORK);
 	return 0;
 }
 
@@ -87,19 +87,19 @@ static int make_tables(struct hugepages *pool, struct vio_error *err)
  * room for a large contiguous piece. It moves none that somebody else refers to,
  * and a byte of each in a pipe is such a reference, until the pipe is closed.
  */
-static bool pin_pages(struct hugepages *pool)
+static bool pin_pages(struct hugepages *huge)
 {
-	size_t pages = pool->size >> pool->page_shift;
+	size_t pages = huge->pool.size >> huge->pool.page_shift;
 	int slots = (int)(pages * (size_t)sysconf(_SC_PAGESIZE)); /* the unit of its size */
 
-	if (pipe2(pool->pins, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    fcntl(pool->pins[1], F_SETPIPE_SZ, slots) < 0) {
+	if (pipe2(huge->pins, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    fcntl(huge->pins[1], F_SETPIPE_SZ, slots) < 0) {
 		return false;
 	}
 	for (size_t i = 0; i < pages; i++) {
-		const struct iovec byte = {pool->base + (i << pool->page_shift), 1};
+		const struct iovec byte = {huge->pool.base + (i << huge->pool.page_shift), 1};
 
-		if (vmsplice(pool->pins[1], &byte, 1, 0) != 1) {
+		if (vmsplice(huge->pins[1], &byte, 1, 0) != 1) {
 			return false;
 		}
 	}
@@ -110,84 +110,42 @@ static bool pin_pages(struct hugepages *pool)
  * The file of a killed process is safe to empty: its device has been reset. That
  * gives its pages back before we count.
  */
-static int take_pages(struct hugepages *pool, struct vio_error *err)
+static int take_pages(struct hugepages *huge, struct vio_error *err)
 {
-	int rc = viot_hugetlbfs_open(pool->lock->key, pool->path, sizeof(pool->path), err);
+	int rc = viot_hugetlbfs_open(huge->lock->key, huge->path, sizeof(huge->path), err);
 
 	if (rc < 0) {
 		return rc;
 	}
-	pool->file = rc;
-	if (ftruncate(pool->file, 0) < 0) {
-		return vio_fail(err, -EACCES, "%s cannot be emptied (%s)", pool->path,
+	huge->file = rc;
+	if (ftruncate(huge->file, 0) < 0) {
+		return vio_fail(err, -EACCES, "%s cannot be emptied (%s)", huge->path,
 				strerror(errno));
 	}
-	rc = viot_hugepages_reserve(pool->lock, (unsigned)(pool->size >> pool->page_shift), err);
-	return rc < 0 ? rc : map_pages(pool, err);
+	rc = viot_hugepages_reserve(huge->lock,
+				    (unsigned)(huge->pool.size >> huge->pool.page_shift), err);
+	return rc < 0 ? rc : map_pages(huge, err);
 }
 
-static int prepare(struct hugepages *pool, struct vio_error *err)
+static int prepare(struct hugepages *huge, struct vio_error *err)
 {
-	int rc = make_tables(pool, err);
-	int lock = rc < 0 ? rc : viot_pool_lock(err);
+	int lock = viot_hugepool_lock(err);
+	int rc;
 
 	if (lock < 0) {
 		return lock;
 	}
-	rc = take_pages(pool, err);
-	viot_pool_unlock(lock);
+	rc = take_pages(huge, err);
+	viot_hugepool_unlock(lock);
 	if (rc < 0) {
 		return rc;
 	}
-	if (!pin_pages(pool)) {
+	if (!pin_pages(huge)) {
 		vio_log(VIO_LOG_WARN,
 			"DMA memory could not be held in place (%s): do not take memory offline",
 			strerror(errno));
 	}
-	return find_physical(pool, err);
-}
-
-static struct hugepages *make_pool(struct viot_lock *lock, size_t size, size_t page_size)
-{
-	struct hugepages *pool = calloc(1, sizeof(*pool));
-
-	if (!pool) {
-		return NULL;
-	}
-	pool->dma.ops = &viot_hugepages_ops;
-	pool->dma.contiguous = page_size;
-	pool->page_shift = (unsigned)__builtin_ctzl(page_size);
-	pool->size = (size + page_size - 1) / page_size * page_size;
-	pool->lock = lock;
-	pool->file = pool->pins[0] = pool->pins[1] = -1;
-	pthread_mutex_init(&pool->mutex, NULL);
-	return pool;
-}
-
-int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t size,
-			struct vio_error *err)
-{
-	size_t page_size = viot_hugepage_size();
-	struct hugepages *pool;
-	int rc;
-
-	if (page_size == 0) {
-		return vio_fail(
-			err, -ENOTSUP,
-			"this kernel has no huge pages (CONFIG_HUGETLB_PAGE), which DMA memory "
-			"is made of");
-	}
-	pool = make_pool(lock, size, page_size);
-	if (!pool) {
-		return vio_fail(err, -ENOMEM, "out of memory");
-	}
-	rc = prepare(pool, err);
-	if (rc < 0) {
-		viot_hugepages_close(&pool->dma);
-		return rc;
-	}
-	*dma = &pool->dma;
-	return 0;
+	return find_physical(huge, err);
 }
 
 static void close_if_open(int fd)
@@ -198,25 +156,25 @@ static void close_if_open(int fd)
 }
 
 /* In quarantine the file keeps the pages from ever becoming something else. */
-static void let_go(struct hugepages *pool)
+static void let_go(struct hugepages *huge)
 {
-	if (pool->base) {
-		munmap(pool->base, pool->size);
+	if (huge->pool.base) {
+		munmap(huge->pool.base, huge->pool.size);
 	}
-	close_if_open(pool->pins[0]);
-	close_if_open(pool->pins[1]);
-	if (pool->file < 0) {
+	close_if_open(huge->pins[0]);
+	close_if_open(huge->pins[1]);
+	if (huge->file < 0) {
 		return;
 	}
-	if (pool->dma.quarantined) {
+	if (huge->pool.dma.quarantined) {
 		vio_log(VIO_LOG_WARN,
 			"%s stays: the device did not confirm its reset and may still write to "
 			"these pages",
-			pool->path);
+			huge->path);
 	} else {
-		unlink(pool->path);
+		unlink(huge->path);
 	}
-	close(pool->file);
+	close(huge->file);
 }
 
 /*
@@ -224,33 +182,70 @@ static void let_go(struct hugepages *pool)
  * the shrinking of the pool, which then takes its own. Without the lock the pool
  * stays as it is, and the note says by how much for the next to come.
  */
-static void return_pages(struct hugepages *pool)
+static void return_pages(struct hugepages *huge)
 {
 	struct vio_error err;
-	int lock = viot_pool_lock(&err);
+	int lock = viot_hugepool_lock(&err);
 
-	let_go(pool);
+	let_go(huge);
 	if (lock < 0) {
 		vio_log(VIO_LOG_WARN, "huge pages stay reserved: %s", err.text);
 		return;
 	}
-	if (!pool->dma.quarantined) {
-		viot_hugepages_give_back(pool->lock);
+	if (!huge->pool.dma.quarantined) {
+		viot_hugepages_give_back(huge->lock);
 	}
 	viot_hugetlbfs_release();
-	viot_pool_unlock(lock);
+	viot_hugepool_unlock(lock);
 }
 
-void viot_hugepages_close(struct vio_dma *dma)
+static void hugepages_close(struct viot_pool *pool)
 {
-	struct hugepages *pool = (struct hugepages *)dma; /* first member */
+	struct hugepages *huge = (struct hugepages *)pool; /* first member */
 
-	if (!pool) {
-		return;
+	return_pages(huge);
+	viot_pool_destroy(pool);
+	free(huge);
+}
+
+static struct hugepages *make(struct viot_lock *lock)
+{
+	struct hugepages *huge = calloc(1, sizeof(*huge));
+
+	if (huge) {
+		huge->lock = lock;
+		huge->file = huge->pins[0] = huge->pins[1] = -1;
+		huge->pool.close = hugepages_close;
 	}
-	return_pages(pool);
-	pthread_mutex_destroy(&pool->mutex);
-	free(pool->physical);
-	free(pool->taken);
-	free(pool);
+	return huge;
+}
+
+int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t size,
+			struct vio_error *err)
+{
+	size_t page_size = viot_hugepage_size();
+	struct hugepages *huge;
+	int rc;
+
+	if (page_size == 0) {
+		return vio_fail(
+			err, -ENOTSUP,
+			"this kernel has no huge pages (CONFIG_HUGETLB_PAGE), which DMA memory "
+			"is made of");
+	}
+	huge = make(lock);
+	if (!huge) {
+		return vio_fail(err, -ENOMEM, "out of memory");
+	}
+	size = (size + page_size - 1) / page_size * page_size;
+	rc = viot_pool_init(&huge->pool, size, (unsigned)__builtin_ctzl(page_size), err);
+	if (rc == 0) {
+		rc = prepare(huge, err);
+	}
+	if (rc < 0) {
+		hugepages_close(&huge->pool);
+		return rc;
+	}
+	*dma = &huge->pool.dma;
+	return 0;
 }

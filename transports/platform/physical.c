@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -82,33 +80,16 @@ void viot_physical_unmap(struct viot_mapping *mapping)
 	}
 }
 
-/* Of the thread that is in viot_physical_read32(). */
-static __thread sigjmp_buf *bus_error_exit;
-
-/* Somebody else's bus error happens again, and then ends the process as it should. */
-static void on_bus_error(int number)
-{
-	if (bus_error_exit) {
-		siglongjmp(*bus_error_exit, 1);
-	}
-	signal(number, SIG_DFL);
-}
-
 /* On Arm, reading where no device decodes the address is an abort, not all ones. */
-bool viot_physical_read32(const volatile void *address, uint32_t *value)
+bool viot_physical_read32(const struct viot_mapping *mapping, const volatile void *address,
+			  uint32_t *value)
 {
-	const struct sigaction ours = {.sa_handler = on_bus_error};
-	struct sigaction before;
-	sigjmp_buf exit_point;
-	volatile bool answered = false; /* survives the jump */
+	atomic_bool is_gone = false;
 
-	sigaction(SIGBUS, &ours, &before);
-	if (sigsetjmp(exit_point, 1) == 0) {
-		bus_error_exit = &exit_point;
-		*value = register_read32(address);
-		answered = true;
+	if (!viot_guard(mapping->base, mapping->size, &is_gone)) {
+		return false;
 	}
-	bus_error_exit = NULL;
-	sigaction(SIGBUS, &before, NULL);
-	return answered;
+	*value = register_read32(address);
+	viot_unguard(mapping->base);
+	return !is_gone;
 }

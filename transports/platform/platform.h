@@ -6,6 +6,7 @@
 #ifndef VIOT_PLATFORM_H
 #define VIOT_PLATFORM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,8 @@
 #include <vio/dma.h>
 #include <vio/error.h>
 #include <vio/transport.h>
+
+#include "interrupt.h"
 
 /* lock.c: one process per device */
 
@@ -42,10 +45,12 @@ int viot_lock_file(const char *path, unsigned wait_ms);
 /* mkdir -p with mode 0755, whatever the umask; 0 or a negative errno with a sentence. */
 int viot_make_dir(const char *path, struct vio_error *err);
 
-/* hugepages.c: DMA memory with physical addresses; hugepages_alloc.c: its pieces */
+/* pool.c: DMA memory, whatever it is made of; NULL is allowed */
+void viot_dma_close(struct vio_dma *dma);
+
+/* hugepages.c: DMA memory with physical addresses */
 int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t size,
 			struct vio_error *err);
-void viot_hugepages_close(struct vio_dma *dma);
 
 /* reserve.c: the kernel's pool of huge pages; @lock notes what we added to it */
 size_t viot_hugepage_size(void); /* bytes; 0 where the kernel has none */
@@ -54,8 +59,8 @@ size_t viot_hugepage_size(void); /* bytes; 0 where the kernel has none */
  * them too; and from unmapping ours until the pool is smaller again. A descriptor,
  * or a negative errno with a sentence. Everything below needs this lock.
  */
-int viot_pool_lock(struct vio_error *err);
-void viot_pool_unlock(int lock);
+int viot_hugepool_lock(struct vio_error *err);
+void viot_hugepool_unlock(int lock);
 int viot_hugepages_reserve(struct viot_lock *lock, unsigned pages, struct vio_error *err);
 void viot_hugepages_give_back(struct viot_lock *lock);
 /*
@@ -75,8 +80,41 @@ struct viot_mapping {
 volatile void *viot_physical_map(struct viot_mapping *mapping, uint64_t address, size_t size,
 				 struct vio_error *err);
 void viot_physical_unmap(struct viot_mapping *mapping);
-/* Where perhaps nothing answers: false if the machine has only a bus error to say. */
-bool viot_physical_read32(const volatile void *address, uint32_t *value);
+/*
+ * Where perhaps nothing answers: false if the machine has only a bus error to say,
+ * and then the mapping is of no more use.
+ */
+bool viot_physical_read32(const struct viot_mapping *mapping, const volatile void *address,
+			  uint32_t *value);
+
+/*
+ * guard.c: from here on a bus error in these pages makes them read all ones and
+ * sets @is_gone. @base is page aligned. False if there are too many already.
+ */
+bool viot_guard(void *base, size_t size, atomic_bool *is_gone);
+/* Before the pages are unmapped. NULL, or pages that are not guarded, are allowed. */
+void viot_unguard(void *base);
+
+/* uio.c: a device that the kernel offers as /dev/uioN */
+struct viot_uio {
+	char name[32];    /* "uio0" */
+	char driver[32];  /* what it calls itself: "uio_pci_generic", "vio_uio" */
+	char version[32]; /* as its driver says; vio_uio: the interrupt number */
+	unsigned map;     /* which of its mappings has the registers */
+	uint64_t offset;  /* of the registers in it */
+	uint64_t size;    /* of the mapping, bytes; 0: it has none */
+};
+
+/* False if there is none. */
+bool viot_uio_find_pci(struct viot_uio *uio, const char *function);
+bool viot_uio_find_memory(struct viot_uio *uio, uint64_t address, size_t size);
+/* A descriptor, or a negative errno with a sentence. */
+int viot_uio_open(const struct viot_uio *uio, struct vio_error *err);
+/* The registers through it; NULL with a sentence. Undone by viot_physical_unmap(). */
+volatile void *viot_uio_map(const struct viot_uio *uio, int fd, struct viot_mapping *mapping,
+			    struct vio_error *err);
+/* For line_enable: ask for the next interrupt; @interrupt->line is the descriptor. */
+int viot_uio_enable(struct viot_interrupt *interrupt);
 
 /* holder.c: which kernel driver holds a device */
 struct viot_holder {
@@ -109,24 +147,39 @@ struct viot_base {
 	struct vio_transport t; /* first; name and ops are set by the transport */
 	struct viot_lock lock;
 	struct viot_holder holder; /* of the device before us */
-	bool lost;                 /* it did not confirm a reset */
-	int timer;                 /* wait_fd of a polled transport */
+	struct viot_interrupt interrupt;
+	/* LINE only: the interrupt status, which is 0 afterwards */
+	uint8_t (*take_isr)(struct viot_base *base);
+	bool lost;           /* it did not confirm a reset */
+	bool was_reset;      /* it was asked for back, and confirmed a reset before */
+	atomic_bool is_gone; /* unplugged, or about to be: it answers all ones from here on */
 };
 
 void viot_base_init(struct viot_base *base);
 /* Takes the lock named t.name. */
 int viot_base_claim(struct viot_base *base, struct vio_error *err);
-/* Resets the device, then makes the DMA memory: in this order, see open.h. */
-int viot_base_start(struct viot_base *base, const struct viot_options *options,
-		    struct vio_error *err);
+/* Before there is DMA memory: see open.h. */
+int viot_base_reset(struct viot_base *base, struct vio_error *err);
+/* Huge pages for t.dma; the device has been reset. */
+int viot_base_hugepages(struct viot_base *base, const struct viot_options *options,
+			struct vio_error *err);
+size_t viot_dma_size(const struct viot_options *options);
 /* The device is open: closing it no longer returns it to its kernel driver. */
 void viot_base_keep(struct viot_base *base);
 /* While the registers are still there: makes sure that the device has let go of memory. */
 void viot_base_quiesce(struct viot_base *base);
+/* Removed by the kernel, or fenced in: whatever it did not confirm, it reaches nothing more. */
+void viot_base_vanished(struct viot_base *base);
 /* Frees all but @base. */
 void viot_base_release(struct viot_base *base);
 
-/* Operations of a polled transport: a timer instead of an interrupt. */
+/* What a register says: all ones of a device that is gone. */
+static inline uint8_t viot_base_status(struct viot_base *base, uint8_t status)
+{
+	return atomic_load_explicit(&base->is_gone, memory_order_relaxed) ? 0xff : status;
+}
+
+/* wait.c: the wait_ operations, by base->interrupt */
 int viot_base_wait_fd(struct vio_transport *t, uint16_t index);
 void viot_base_wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless);
 unsigned viot_base_wait_ack(struct vio_transport *t, uint16_t index);

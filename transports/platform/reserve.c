@@ -57,7 +57,7 @@ size_t viot_hugepage_size(void)
 	return kib > 0 ? (size_t)kib * 1024 : 0;
 }
 
-int viot_pool_lock(struct vio_error *err)
+int viot_hugepool_lock(struct vio_error *err)
 {
 	int fd = viot_lock_file(POOL_LOCK, POOL_LOCK_MS);
 
@@ -73,7 +73,7 @@ int viot_pool_lock(struct vio_error *err)
 				  POOL_LOCK, strerror(-fd));
 }
 
-void viot_pool_unlock(int lock)
+void viot_hugepool_unlock(int lock)
 {
 	close(lock);
 }

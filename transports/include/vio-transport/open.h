@@ -31,7 +31,14 @@
  * else; the next open of the same device resets it and then takes the file over.
  *
  * Without an IOMMU between device and memory, a device can read and write all
- * of the machine's memory: nothing here can prevent that.
+ * of the machine's memory: nothing here can prevent that. A PCI function that is
+ * bound to vfio-pci and obeys the IOMMU (VIRTIO_F_ACCESS_PLATFORM) is given ordinary
+ * locked memory instead of huge pages, and reaches nothing else; what a killed
+ * process leaves behind ends with it.
+ *
+ * Registers of a device that the kernel removes read all ones from then on: bus
+ * errors (SIGBUS) in them are caught from the first open on, others are handed to
+ * whoever caught them before.
  */
 #ifndef VIO_TRANSPORT_OPEN_H
 #define VIO_TRANSPORT_OPEN_H
@@ -88,7 +95,7 @@ struct viot_options {
  * driver or another process has it, or others kept the huge pages locked), -EACCES,
  * -ENOMEM (no huge pages), -ENOTSUP, -EPROTO (impossible registers), -ETIMEDOUT.
  * Blocks, bounded: 5 s for a reset, 10 s for other processes that change the pool of
- * huge pages. Not thread safe against itself; catches SIGBUS for a moment.
+ * huge pages. Not thread safe against itself.
  */
 VIO_EXPORT int viot_open(struct vio_transport **t, const struct viot_address *address,
 			 const struct viot_options *options, struct vio_error *err);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A directly mapped device has one interrupt, which reaches a process through UIO. */
+#include "mmio.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vio/log.h>
+
+static bool is_by_pci_only(enum viot_interrupts wanted)
+{
+	return wanted == VIOT_INTERRUPTS_MSIX || wanted == VIOT_INTERRUPTS_MSIX_SHARED ||
+	       wanted == VIOT_INTERRUPTS_INTX;
+}
+
+static int refuse_missing(const struct mmio *m, uint64_t smem, uint32_t irq, struct vio_error *err)
+{
+	return vio_fail(err, -ENOTSUP,
+			"%s: no UIO device has its registers: load vio_uio with 'modprobe vio_uio "
+			"smem=0x%" PRIx64 " irq=%" PRIu32 "'",
+			m->base.t.name, smem, irq);
+}
+
+/* vio_uio says which interrupt it delivers; from any other driver we take what comes. */
+static int check_irq(const struct mmio *m, uint32_t irq, struct vio_error *err)
+{
+	char *end;
+	unsigned long delivered = strtoul(m->uio.version, &end, 10);
+
+	if (strcmp(m->uio.driver, "vio_uio") != 0 || *end || end == m->uio.version ||
+	    delivered == irq) {
+		return 0;
+	}
+	return vio_fail(err, -EINVAL,
+			"%s: irq=%" PRIu32 " was given, and /dev/%s (vio_uio) delivers interrupt "
+			"%lu for these registers: correct the one that is wrong",
+			m->base.t.name, irq, m->uio.name, delivered);
+}
+
+int viot_mmio_find_uio(struct mmio *m, uint64_t smem, uint32_t irq, enum viot_interrupts wanted,
+		       struct vio_error *err)
+{
+	int rc;
+
+	if (is_by_pci_only(wanted)) {
+		return vio_fail(err, -ENOTSUP,
+				"%s: MSI-X and INTx belong to PCI: a directly mapped device has "
+				"interrupts=uio or interrupts=poll",
+				m->base.t.name);
+	}
+	if (!viot_uio_find_memory(&m->uio, smem, VIOT_MMIO_WINDOW)) {
+		m->uio.name[0] = '\0';
+		return wanted == VIOT_INTERRUPTS_UIO ? refuse_missing(m, smem, irq, err) : 0;
+	}
+	rc = check_irq(m, irq, err);
+	if (rc == 0) {
+		m->uio_fd = viot_uio_open(&m->uio, err);
+		rc = m->uio_fd < 0 ? m->uio_fd : 0;
+	}
+	return rc;
+}
+
+int viot_mmio_start_interrupts(struct mmio *m, enum viot_interrupts wanted, struct vio_error *err)
+{
+	struct viot_interrupt *interrupt = &m->base.interrupt;
+	struct vio_transport *t = &m->base.t;
+	int rc = viot_interrupt_open_timer(interrupt, t->name, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	if (wanted == VIOT_INTERRUPTS_POLL) {
+		return 0;
+	}
+	if (m->uio_fd < 0) {
+		vio_log(VIO_LOG_INFO,
+			"%s: polled: irq= needs a UIO device for these registers, see vio_uio in "
+			"devb-virtio(8)",
+			t->name);
+		return 0;
+	}
+	m->base.take_isr = viot_mmio_isr;
+	interrupt->kind = VIOT_LINE;
+	interrupt->line = m->uio_fd;
+	interrupt->line_count_size = sizeof(uint32_t);
+	interrupt->line_enable = viot_uio_enable;
+	m->uio_fd = -1;
+	t->interrupts = true;
+	t->wake_up = "interrupt by UIO";
+	return 0;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* UIO: an interrupt, and perhaps registers, as a file (drivers/uio in the kernel). */
+#include "platform.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define UIO_CLASS "/sys/class/uio"
+
+enum {
+	MAPS_MAX = 5 /* MAX_UIO_MAPS of the kernel */
+};
+
+/* A line of a file in sysfs; false if there is none. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool done = file && fgets(line, (int)size, file);
+
+	if (file) {
+		fclose(file);
+	}
+	if (done) {
+		line[strcspn(line, "\n")] = '\0';
+	}
+	return done;
+}
+
+static bool read_number(const char *name, unsigned map, const char *what, uint64_t *value)
+{
+	char path[PATH_MAX], line[40];
+
+	snprintf(path, sizeof(path), UIO_CLASS "/%s/maps/map%u/%s", name, map, what);
+	if (!read_line(path, line, sizeof(line))) {
+		return false;
+	}
+	*value = strtoull(line, NULL, 0);
+	return true;
+}
+
+static bool describe(struct viot_uio *uio, const char *name)
+{
+	char path[PATH_MAX];
+
+	memset(uio, 0, sizeof(*uio));
+	if (snprintf(uio->name, sizeof(uio->name), "%s", name) >= (int)sizeof(uio->name)) {
+		return false;
+	}
+	snprintf(path, sizeof(path), UIO_CLASS "/%s/version", name);
+	if (!read_line(path, uio->version, sizeof(uio->version))) {
+		uio->version[0] = '\0';
+	}
+	snprintf(path, sizeof(path), UIO_CLASS "/%s/name", name);
+	return read_line(path, uio->driver, sizeof(uio->driver));
+}
+
+/* The first entry of a directory that @matches; false if none does. */
+static bool search(const char *path, bool (*matches)(const char *name, void *context),
+		   void *context)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)) != NULL) {
+		found = strncmp(entry->d_name, "uio", 3) == 0 && matches(entry->d_name, context);
+	}
+	if (dir) {
+		closedir(dir);
+	}
+	return found;
+}
+
+static bool take_any(const char *name, void *context)
+{
+	return describe(context, name);
+}
+
+bool viot_uio_find_pci(struct viot_uio *uio, const char *function)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uio", function);
+	return search(path, take_any, uio);
+}
+
+struct place {
+	struct viot_uio *uio;
+	uint64_t address, size;
+};
+
+/*
+ * Drivers give the page as the address and where in it the registers are as the
+ * offset; one page may be in the hands of several.
+ */
+static bool has_registers(const char *name, void *context)
+{
+	const struct place *place = context;
+	uint64_t address, offset, size;
+
+	for (unsigned map = 0; map < MAPS_MAX; map++) {
+		if (read_number(name, map, "addr", &address) &&
+		    read_number(name, map, "offset", &offset) &&
+		    read_number(name, map, "size", &size) && address + offset == place->address &&
+		    offset + place->size <= size && describe(place->uio, name)) {
+			place->uio->map = map;
+			place->uio->offset = offset;
+			place->uio->size = size;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool viot_uio_find_memory(struct viot_uio *uio, uint64_t address, size_t size)
+{
+	struct place place = {uio, address, size};
+
+	return search(UIO_CLASS, has_registers, &place);
+}
+
+int viot_uio_open(const struct viot_uio *uio, struct vio_error *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%s", uio->name);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0 ? fd
+		       : vio_fail(err, errno == EBUSY ? -EBUSY : -EACCES,
+				  "/dev/%s, which brings the device's interrupts, cannot be opened "
+				  "(%s): run as root, with devtmpfs on /dev",
+				  uio->name, strerror(errno));
+}
+
+/* Mapping n of a UIO device is told by an offset of n pages. */
+volatile void *viot_uio_map(const struct viot_uio *uio, int fd, struct viot_mapping *mapping,
+			    struct vio_error *err)
+{
+	off_t offset = (off_t)uio->map * sysconf(_SC_PAGESIZE);
+	void *base = mmap(NULL, uio->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+
+	if (base == MAP_FAILED) {
+		vio_fail(err, -EACCES, "/dev/%s does not map the device's registers (%s)",
+			 uio->name, strerror(errno));
+		return NULL;
+	}
+	mapping->base = base;
+	mapping->size = uio->size;
+	return (volatile char *)base + uio->offset;
+}
+
+int viot_uio_enable(struct viot_interrupt *interrupt)
+{
+	const uint32_t on = 1;
+
+	return write(interrupt->line, &on, sizeof(on)) == sizeof(on) ? 0 : -errno;
+}

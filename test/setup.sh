@@ -3,9 +3,11 @@
 #
 # Installs what building and testing need on a Debian 12 machine:
 #
-#   test/setup.sh            both groups below
+#   test/setup.sh            the groups build and guest
 #   test/setup.sh build      compiler, build tools and libraries
-#   test/setup.sh guest      QEMU, the tools that go into the guest, and the guest's kernel
+#   test/setup.sh guest      QEMU, the tools that go into guests, and their kernel
+#   test/setup.sh arm64      the same for arm64: cross compiler, QEMU; libraries, tools and kernel, which are not
+#                            installed but unpacked below $VIO_GUEST_CACHE (default build/guest)
 #
 # It is called at the start of every run, so it says nothing and takes no time when nothing is missing.
 set -euo pipefail
@@ -16,10 +18,11 @@ build_packages=(
   gcc libc6-dev linux-libc-dev make cmake ninja-build pkg-config
   libpciaccess-dev libfuse3-dev liburing-dev libblkid-dev check libsubunit-dev
 )
-# gcc: the harness measures the host's time-stamp counter with a few lines of C.
+# gcc: the harness measures the host's time-stamp counter with a few lines of C. make and libelf1: kernel modules.
 guest_packages=(
-  qemu-system-x86 busybox-static cpio kmod mount util-linux fdisk e2fsprogs xz-utils gcc libc6-dev
+  qemu-system-x86 busybox-static cpio kmod mount util-linux fdisk e2fsprogs xz-utils zstd gcc libc6-dev make libelf1
 )
+arm64_packages=(gcc-aarch64-linux-gnu binutils qemu-system-arm)
 
 fail() {
   echo "setup.sh: $*" >&2
@@ -64,6 +67,13 @@ require_debian() {
   [[ $id == debian ]] || fail "this needs Debian 12 (packages and guest kernel come from it), but this is $name."
 }
 
+# fetch MACHINE: what its guests are made of.
+fetch() {
+  # shellcheck source-path=SCRIPTDIR source=guest/lib.sh
+  . "$here/guest/lib.sh"
+  { use_machine "$1" && prepare_machine; } || fail "what guests are made of could not be fetched; the reason is above."
+}
+
 main() {
   local group
   (($#)) || set -- build guest
@@ -73,12 +83,14 @@ main() {
       build) install_packages "${build_packages[@]}" ;;
       guest)
         install_packages "${guest_packages[@]}"
-        # shellcheck source-path=SCRIPTDIR source=guest/lib.sh
-        . "$here/guest/lib.sh"
-        fetch_kernel || fail "the guest's kernel could not be fetched; the reason is above."
+        fetch q35
+        ;;
+      arm64)
+        install_packages "${guest_packages[@]}" "${arm64_packages[@]}"
+        fetch arm64-mmio
         ;;
       *)
-        echo "usage: setup.sh [build] [guest]" >&2
+        echo "usage: setup.sh [build] [guest] [arm64]" >&2
         exit 2
         ;;
     esac

@@ -14,12 +14,17 @@
 #   --env NAME=VALUE                            set in the scenario
 #   --cpus N, --memory MIB, --seconds N         default 2 (microvm 1), 512, 240
 #   --append "PARAMETER..."                     more kernel parameters
+#   --module FILE.ko                            a kernel module, for insmod /usr/local/lib/FILE.ko
+#   --hotplug                                   PCI devices each get a root port of their own: device_del works.
+#                                               Comes before the devices
+#   --kernel-virtio                             virtio's buses that the kernel has built in are not kept out
 #   --qmp                                       a QMP monitor for guest_qmp
 #
 # Devices take the slots in the order given. The scenario finds where in its environment, disks and devices each
-# counted from 0: DISK0_BDF=0000:00:04.0 (q35) or DISK0_SMEM=0xfeb00400 and DISK0_IRQ=26 (microvm), and on both
-# DISK0_OPTIONS, what to write after "devb-virtio virtio"; DISK0_BYTES (not for --node); DEVICE0_... likewise;
-# MACHINE.
+# counted from 0: DISK0_BDF=0000:00:04.0 (PCI) or DISK0_SMEM=0xfeb00400 and DISK0_IRQ=26 (MMIO), and on both
+# DISK0_OPTIONS, what to write after "devb-virtio virtio"; DISK0_BYTES (not for --node); DEVICE0_... likewise.
+# Also MACHINE, MACHINE_MODEL, MACHINE_KERNEL, MACHINE_ARCH and MACHINE_BUS (see machines.sh).
+# For QMP a disk is disk0, ..., a device device0, ...; the block node of a --disk or --null has the disk's name.
 #
 # A boot that hangs is tried again. From GUEST-READY on nothing is: whatever goes wrong then is a failure.
 
@@ -36,14 +41,15 @@ start_run() {
 }
 
 boot_guest() {
-  local machine=$1 scenario=$2 started=$SECONDS
+  local machine=$1 scenario=$2 started
   local qemu=() programs=() environment=() append='' cpus='' memory=512 limit=240 slot=0 disks=0 devices=0
+  local hotplug='' kernel_virtio=''
   shift 2
-  parse_guest_options "$@" || return
-  fetch_kernel && make_base_image || return
-  printf '%s\n' "MACHINE=$machine" "${environment[@]}" >"$GUEST_RUN/overlay/etc/guest-env"
+  use_machine "$machine" && parse_guest_options "$@" && prepare_machine || return
+  started=$SECONDS
+  describe_machine && printf '%s\n' "${environment[@]}" >"$GUEST_RUN/overlay/etc/guest-env" || return
   make_overlay "$GUEST_RUN/overlay" "$GUEST_RUN/overlay.cpio" "$scenario" "${programs[@]}" || return
-  cat "$BASE_IMAGE" "$GUEST_RUN/overlay.cpio" >"$GUEST_RUN/initrd" || return
+  cat "$KERNEL_DIR/base.cpio" "$GUEST_RUN/overlay.cpio" >"$GUEST_RUN/initrd" || return
   rm -rf "$GUEST_RUN/overlay" "$GUEST_RUN/overlay.cpio"
   complete_qemu_command || return
   power_on || return
@@ -57,7 +63,20 @@ boot_guest() {
   rm -f "$GUEST_RUN/initrd"
 }
 
+# prepare_machine: all that a guest of the machine in use needs from the cache.
+prepare_machine() {
+  [[ $MACHINE_ARCH == amd64 ]] || fetch_foreign_root || return
+  fetch_kernel && make_base_image
+}
+
 # The helpers below share boot_guest's local variables.
+describe_machine() {
+  local name
+  for name in MACHINE MACHINE_MODEL MACHINE_KERNEL MACHINE_ARCH MACHINE_BUS; do
+    add_env "$name" "${!name}"
+  done
+}
+
 parse_guest_options() {
   while (($#)); do
     case $1 in
@@ -71,6 +90,9 @@ parse_guest_options() {
       --memory) memory=$2 ;;
       --seconds) limit=$2 ;;
       --append) append+=" $2" ;;
+      --module) programs+=("$2:/usr/local/lib/$(basename "$2")") ;;
+      --hotplug) ask_for_hotplug && set -- - "$@" || return ;;
+      --kernel-virtio) kernel_virtio=yes && set -- - "$@" ;;
       --qmp) add_qmp && set -- - "$@" ;;
       --) shift && qemu+=("$@") && return ;;
       *) guest_error "boot_guest: unknown option '$1'" && return 1 ;;
@@ -129,45 +151,68 @@ properties_of() {
   echo "${rest%,}"
 }
 
+ask_for_hotplug() {
+  [[ $MACHINE_BUS == pci ]] || {
+    guest_error "boot_guest: --hotplug is for machines with PCI, not $machine"
+    return 1
+  }
+  ((slot == 0)) || {
+    guest_error "boot_guest: --hotplug comes before the devices"
+    return 1
+  }
+  hotplug=yes
+}
+
 # add_device CLASS VARIABLE PROPERTIES: the next slot of the machine's bus. Places are pinned: left to itself,
-# microvm gives the first device the last slot. Slots 2... (microvm) and 4... (q35) keep clear of built-in ones.
+# microvm gives the first device the last slot. Slots 2... (MMIO) and 4... (PCI) keep clear of built-in ones.
 add_device() {
-  local address
-  if [[ $machine == q35 ]]; then
-    address=$(printf '%02x' $((slot + 4)))
-    # One default of ours, unless the caller speaks of it: a device that has the modern interface alone.
-    [[ $3 == *disable-legacy=* ]] || set -- "$1" "$2" "$3,disable-legacy=on"
-    qemu+=(-device "$1-pci,addr=$address.0$3")
-    add_env "$2_BDF" "0000:00:$address.0"
-    add_env "$2_OPTIONS" "pci=0000:00:$address.0"
-  else
-    address=$(printf '0x%x' $((0xfeb00000 + 0x200 * (slot + 2))))
-    qemu+=(-device "$1-device,bus=virtio-mmio-bus.$((slot + 2))$3")
-    add_env "$2_SMEM" "$address"
-    add_env "$2_IRQ" "$((24 + slot + 2))"
-    add_env "$2_OPTIONS" "smem=$address,irq=$((24 + slot + 2))"
-  fi
+  local class=$1 variable=$2 properties=$3 property
+  for property in "id=${2,,}" $(machine_device_properties); do
+    [[ ,$3, == *",${property%%=*}="* ]] || properties+=,$property
+  done
+  "add_${MACHINE_BUS}_device"
   slot=$((slot + 1))
 }
 
+# Firmware and kernel number the buses behind root ports in their order.
+add_pci_device() {
+  local place bdf
+  place=$(printf '%02x' $((slot + 4)))
+  bdf=0000:00:$place.0
+  if [[ -n $hotplug ]]; then
+    qemu+=(-device "pcie-root-port,id=port$slot,bus=pcie.0,addr=$place.0,chassis=$((slot + 1)),slot=$((slot + 1))")
+    bdf=$(printf '0000:%02x:00.0' $((slot + 1)))
+    properties=",bus=port$slot,addr=00.0$properties"
+  else
+    properties=",addr=$place.0$properties"
+  fi
+  qemu+=(-device "$class-pci$properties")
+  add_env "${variable}_BDF" "$bdf"
+  add_env "${variable}_OPTIONS" "pci=$bdf"
+}
+
+add_mmio_device() {
+  local smem irq
+  mmio_slot $((slot + 2))
+  qemu+=(-device "$class-device,bus=virtio-mmio-bus.$((slot + 2))$properties")
+  add_env "${variable}_SMEM" "$smem"
+  add_env "${variable}_IRQ" "$irq"
+  add_env "${variable}_OPTIONS" "smem=$smem,irq=$irq"
+}
+
 complete_qemu_command() {
-  local khz machine_arguments parameters
-  khz=$(host_tsc_khz) || return
-  case $machine in
-    q35) machine_arguments=(-M q35 -smp "${cpus:-2}") ;;
-    microvm-v1) machine_arguments=(-M "microvm,acpi=on,pcie=off" -smp "${cpus:-1}" -global virtio-mmio.force-legacy=true) ;;
-    microvm-v2) machine_arguments=(-M "microvm,acpi=on,pcie=off" -smp "${cpus:-1}" -global virtio-mmio.force-legacy=false) ;;
-    *) guest_error "no machine '$machine'; there are ${GUEST_MACHINES[*]}" && return 1 ;;
-  esac
-  # tsc_early_khz: on a busy host the guest cannot measure its clock, and on microvm a guest without one hangs.
-  # Not "nolapic_timer": microvm boots with it, but then has no timer interrupt at all and no sleep ever ends.
-  # reboot=t: without it "reboot -f" hangs on microvm. The watchdogs cannot tell a busy host from a stuck guest.
-  parameters="console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=$khz tsc=reliable"
-  parameters+=" nowatchdog rcupdate.rcu_cpu_stall_suppress=1$append"
-  # rdrand: a guest without it has no random numbers for minutes, and mkfs waits 4 s for its UUIDs.
-  qemu=(qemu-system-x86_64 -accel tcg -cpu "qemu64,+rdrand" "${machine_arguments[@]}" -m "$memory" -nodefaults -no-user-config
+  local machine_arguments parameters
+  machine_arguments=$(machine_qemu "$cpus") && parameters=$(machine_parameters) || return
+  mapfile -t machine_arguments <<<"$machine_arguments"
+  command -v "${machine_arguments[0]}" >/dev/null || {
+    guest_error "'${machine_arguments[0]}' is missing; test/setup.sh guest (for arm64: arm64) installs it."
+    return 1
+  }
+  [[ -n $kernel_virtio ]] || parameters+=" $(blacklist_kernel_virtio)"
+  parameters=$(xargs <<<"$parameters$append")
+  qemu=("${machine_arguments[@]}" -m "$memory" -nodefaults -no-user-config
     -display none -no-reboot -serial "file:$GUEST_RUN/serial.log"
-    -kernel "$GUEST_KERNEL" -initrd "$GUEST_RUN/initrd" -append "$parameters" "${qemu[@]}")
+    -kernel "$KERNEL_DIR/kernel" -initrd "$GUEST_RUN/initrd" -append "$parameters" "${qemu[@]}")
   printf '%q ' "${qemu[@]}" >"$GUEST_RUN/qemu.command"
 }
 

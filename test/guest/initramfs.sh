@@ -3,16 +3,14 @@
 #
 # What the guest finds in its memory file system. The kernel unpacks archives that follow one another, so there is
 # a base that changes rarely and an overlay for each boot. Neither is compressed: QEMU hands them over by DMA, and
-# decompressing under TCG would take longer than reading.
-
-BASE_ROOT=$VIO_GUEST_CACHE/base.root
-BASE_IMAGE=$VIO_GUEST_CACHE/base.cpio
+# decompressing under TCG would take longer than reading. The base is $KERNEL_DIR/base.cpio.
 
 # Modules that scenarios may load. None is loaded at boot: the kernel's virtio drivers must not take our devices.
+# What a kernel has built in, or has not at all, is passed over.
 GUEST_MODULES=(
   fuse loop ext4 crc32c_generic qnx6
   virtio_pci virtio_mmio virtio_blk
-  uio uio_pci_generic vfio-pci vfio_iommu_type1
+  uio uio_pci_generic uio_pdrv_genirq vfio-pci vfio_iommu_type1 iommufd
 )
 
 # The real ones, where busybox's applets do less than what users have. The shell is among them because busybox's
@@ -24,50 +22,54 @@ make_base_image() {
 }
 
 make_base_image_locked() {
-  local stamp
+  local stamp root=$KERNEL_DIR/base.root image=$KERNEL_DIR/base.cpio
   stamp=$(base_stamp) || return
-  [[ -s $BASE_IMAGE && $(cat "$BASE_IMAGE.stamp" 2>/dev/null) == "$stamp" ]] && return
-  rm -rf "$BASE_ROOT" "$BASE_IMAGE.stamp"
-  make_skeleton "$BASE_ROOT" &&
-    add_busybox "$BASE_ROOT" &&
-    add_tools "$BASE_ROOT" &&
-    add_modules "$BASE_ROOT" &&
-    install -m 755 "$GUEST_DIR/rootfs/init" "$BASE_ROOT/init" &&
-    install -m 644 "$GUEST_DIR/rootfs/guest-checks.sh" "$BASE_ROOT/usr/lib/" &&
-    pack "$BASE_ROOT" "$BASE_IMAGE" || return
-  echo "$stamp" >"$BASE_IMAGE.stamp"
+  [[ -s $image && $(cat "$image.stamp" 2>/dev/null) == "$stamp" ]] && return
+  rm -rf "$root" "$image.stamp"
+  make_skeleton "$root" &&
+    add_busybox "$root" &&
+    add_tools "$root" &&
+    add_modules "$root" &&
+    install -m 755 "$GUEST_DIR/rootfs/init" "$root/init" &&
+    install -m 644 "$GUEST_DIR/rootfs/guest-checks.sh" "$root/usr/lib/" &&
+    pack "$root" "$image" || return
+  echo "$stamp" >"$image.stamp"
 }
 
 # Changes when any input of the base image does.
 base_stamp() {
   local tool
   {
-    cat "$VIO_GUEST_CACHE/kernel-release" "$GUEST_DIR/initramfs.sh" "$GUEST_DIR"/rootfs/*
+    cat "$KERNEL_DIR/release" "$GUEST_DIR/initramfs.sh" "$GUEST_DIR"/rootfs/*
     for tool in busybox "${GUEST_TOOLS[@]}"; do
       stat -L -c '%n %s %Y' "$(tool_path "$tool")" || return
     done
   } | sha256sum | cut -d ' ' -f 1
 }
 
+# The host's own program, or for another architecture the one that would be there if its packages were installed.
 tool_path() {
-  command -v "$1" || guest_error "'$1' is missing; test/setup.sh guest installs it."
+  if [[ $MACHINE_ARCH == amd64 ]]; then
+    command -v "$1" && return
+  else
+    compgen -G "$FOREIGN_ROOT/usr/*bin/$1" && return
+  fi
+  guest_error "'$1' is missing; test/setup.sh guest (for arm64: arm64) installs it."
+  return 1
 }
 
-# /bin and the like are links, as on Debian. The overlay needs the same ones: the kernel would replace a link of
-# the base by a folder of the overlay and so lose all that was in it.
+# The overlay needs the same links as the base: the kernel would replace a link of the base by a folder of the
+# overlay and so lose all that was in it.
 make_skeleton() {
-  local dir
-  mkdir -p "$1"/{dev,proc,sys,run,tmp,mnt,root,etc} "$1"/usr/{bin,sbin,lib,lib64,local/bin}
-  for dir in bin sbin lib lib64; do
-    ln -s "usr/$dir" "$1/$dir" || return
-  done
+  mkdir -p "$1"/{dev,proc,sys,run,tmp,mnt,root,etc,usr/local/bin} && make_links "$1"
 }
 
+# The list is the host's busybox's, which is of the same release of Debian: another architecture's cannot run here.
 add_busybox() {
   local applet busybox
   busybox=$(tool_path busybox) || return
   cp -L "$busybox" "$1/usr/bin/busybox" || return
-  for applet in $("$busybox" --list); do
+  for applet in $(busybox --list); do
     [[ $applet == busybox || $applet == sh ]] || ln -s busybox "$1/usr/bin/$applet" || return
   done
   ln -s ../bin/busybox "$1/usr/sbin/modprobe" # where the kernel itself looks for it
@@ -76,9 +78,9 @@ add_busybox() {
 add_tools() {
   local tool path
   for tool in "${GUEST_TOOLS[@]}"; do
-    path=$(tool_path "$tool") || return
+    path=$(realpath -s "$(tool_path "$tool")") || return
     rm -f "$1/usr/bin/$tool" # the applet's link
-    copy_program "$1" "$path" "$(realpath -s "$path")" || return
+    copy_program "$1" "$path" "${path#"$FOREIGN_ROOT"}" || return
   done
   ln -s dash "$1/usr/bin/sh" || return
   cp -L /etc/mke2fs.conf "$1/etc/"
@@ -93,30 +95,38 @@ copy_program() {
   while read -r name path; do
     [[ $path == not ]] && guest_error "$file needs $name, which is not found" && return 1
     [[ $path == /lib/* || $path == /lib64/* || $path == /usr/lib/* ]] || path="$path:/usr/lib/$name"
-    [[ -e $BASE_ROOT/${path##*:} || -e $root/${path##*:} ]] && continue
+    [[ -e $KERNEL_DIR/base.root/${path##*:} || -e $root/${path##*:} ]] && continue
     mkdir -p "$root/$(dirname "${path##*:}")" && cp -L "${path%%:*}" "$root/${path##*:}" || return
   done < <(libraries_of "$file")
 }
 
 # Lines "name path" (or "name not" of one that is missing).
 libraries_of() {
-  ldd "$1" 2>/dev/null | sed -n -e 's/^\t\([^ ]*\) => \([^ ]*\).*/\1 \2/p' -e 's/^\t\(\/[^ ]*\) (0x.*/\1 \1/p'
+  case $MACHINE_ARCH in
+    amd64) ldd "$1" 2>/dev/null | sed -n -e 's/^\t\([^ ]*\) => \([^ ]*\).*/\1 \2/p' -e 's/^\t\(\/[^ ]*\) (0x.*/\1 \1/p' ;;
+    *) foreign_libraries_of "$1" ;;
+  esac
 }
 
 # Debian ships no modules.dep, so depmod runs over all modules once, and again over the few that go into the image.
+# These are decompressed: the guest would take longer.
 add_modules() {
-  local root=$1 release all=$VIO_GUEST_CACHE/modules.tmp module file
-  release=$(cat "$VIO_GUEST_CACHE/kernel-release")
-  rm -rf "$all" && mkdir -p "$all/usr" && ln -s usr/lib "$all/lib" || return
-  dpkg-deb --fsys-tarfile "$VIO_GUEST_CACHE/kernel.deb" |
-    tar -x -C "$all/usr" "./lib/modules/$release" || return
+  local root=$1 release all=$KERNEL_DIR/modules.tmp module file
+  release=$(cat "$KERNEL_DIR/release")
+  rm -rf "$all" && mkdir -p "$all/usr/lib" && ln -s usr/lib "$all/lib" || return
+  dpkg-deb --fsys-tarfile "$KERNEL_DIR/kernel.deb" |
+    tar -x -C "$all" --keep-directory-symlink --wildcards "./*lib/modules/$release" || return
   depmod -b "$all" "$release" || return
   for module in "${GUEST_MODULES[@]}"; do
     while read -r _ file _; do
       install -D -m 644 "$file" "$root/usr/lib/${file#"$all"/lib/}" || return
-    done < <(modprobe -d "$all" -S "$release" --show-depends "$module" | grep '^insmod')
-    compgen -G "$root/usr/lib/modules/$release/kernel/*/" >/dev/null || return
+    done < <(modprobe -d "$all" -S "$release" --show-depends "$module" 2>/dev/null | grep '^insmod')
   done
+  find "$root/usr/lib/modules" -name '*.ko.xz' -exec xz -d {} + || return
+  compgen -G "$root/usr/lib/modules/$release/kernel/drivers/block/virtio_blk.ko" >/dev/null || {
+    guest_error "the modules of Linux $release could not be unpacked: virtio_blk is missing"
+    return 1
+  }
   cp "$all/usr/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$root/usr/lib/modules/$release/" || return
   depmod -b "$root" "$release" || return
   rm -rf "$all"

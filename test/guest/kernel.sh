@@ -1,67 +1,86 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The guest's kernel: Debian's own package, downloaded and unpacked, never installed on the host.
-# The cache then holds kernel.deb, vmlinux and kernel-release.
+# The guest's kernel: Debian's own package, downloaded and unpacked, never installed on the host. $KERNEL_DIR (see
+# machines.sh) then holds kernel.deb, release, modules.builtin and kernel, which QEMU boots.
+#
+# 6.12 comes from Debian 12's backports: its headers and kbuild tools run on Debian 12, with its gcc.
 
-GUEST_KERNEL=$VIO_GUEST_CACHE/vmlinux
+declare -A KERNEL_SUITES=([6.1]=bookworm [6.12]=bookworm-backports)
 
 fetch_kernel() {
-  [[ -s $GUEST_KERNEL && -s $VIO_GUEST_CACHE/kernel-release ]] && return
+  [[ -s $KERNEL_DIR/kernel ]] && return
   with_cache_lock fetch_kernel_locked
 }
 
 fetch_kernel_locked() {
-  local work=$VIO_GUEST_CACHE/kernel.tmp
-  [[ -s $GUEST_KERNEL && -s $VIO_GUEST_CACHE/kernel-release ]] && return
-  rm -rf "$work" && mkdir -p "$work" || return
+  local work=$KERNEL_DIR.tmp
+  [[ -s $KERNEL_DIR/kernel ]] && return
+  rm -rf "$work" "$KERNEL_DIR" && mkdir -p "$work" || return
   download_kernel "$work" || return
-  dpkg-deb --fsys-tarfile "$work"/linux-image-*.deb | tar -x -C "$work" ./boot || return
-  unpack_vmlinux "$work"/boot/vmlinuz-* >"$work/vmlinux" || return
-  basename "$work"/boot/vmlinuz-* | sed 's/^vmlinuz-//' >"$work/kernel-release"
-  mv "$work"/linux-image-*.deb "$VIO_GUEST_CACHE/kernel.deb"
-  mv "$work/kernel-release" "$VIO_GUEST_CACHE/"
-  mv "$work/vmlinux" "$GUEST_KERNEL" # last: its presence says that all is there
-  rm -rf "$work"
+  mv "$work"/linux-image-*.deb "$work/kernel.deb"
+  dpkg-deb --fsys-tarfile "$work/kernel.deb" |
+    tar -x -C "$work" --wildcards './boot/*' './lib/modules/*/modules.builtin' || return
+  unpack_kernel "$work"/boot/vmlinuz-* >"$work/kernel" || return
+  basename "$work"/boot/vmlinuz-* | sed 's/^vmlinuz-//' >"$work/release"
+  mv "$work"/lib/modules/*/modules.builtin "$work/" && rm -rf "${work:?}"/{boot,lib}
+  mv "$work" "$KERNEL_DIR"
 }
 
-kernel_package() {
-  apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
-}
-
-# A package list that is absent or older than the archive is the usual reason for a failure: refresh it once.
+# download_kernel FOLDER: the package that linux-image-ARCH names.
 download_kernel() {
-  local into=$1
-  download_kernel_once "$into" && return
-  ((EUID == 0)) && apt-get -q update >/dev/null 2>&1
-  download_kernel_once "$into" && return
-  guest_error "apt-get could not download Debian's kernel (linux-image-amd64); try 'apt-get update' and check the network:"
-  cat "$into/apt.log" >&2
-  return 1
+  local suite=${KERNEL_SUITES[$MACHINE_KERNEL]} package
+  package=$(debian_depends "$suite" "$MACHINE_ARCH" "linux-image-$MACHINE_ARCH" | grep '^linux-image-[0-9]' | head -n 1)
+  if [[ $package != "linux-image-$MACHINE_KERNEL."* ]]; then
+    guest_error "$suite has no Linux $MACHINE_KERNEL for $MACHINE_ARCH: linux-image-$MACHINE_ARCH names '${package:-nothing}'."
+    return 1
+  fi
+  debian_download "$suite" "$MACHINE_ARCH" "$1" "$package"
 }
 
-download_kernel_once() {
-  local package
-  package=$(kernel_package)
-  echo "package of linux-image-amd64: ${package:-not found}" >"$1/apt.log"
-  [[ -n $package ]] || return 1
-  (cd "$1" && apt-get -q -o APT::Sandbox::User=root download "$package") >>"$1/apt.log" 2>&1
+# builtin MODULE: whether the machine's kernel has it in itself.
+builtin_module() {
+  tr - _ <"$KERNEL_DIR/modules.builtin" | grep -q "/${1//-/_}\.ko$"
+}
+
+# arm64's is the bare image already.
+unpack_kernel() {
+  case $MACHINE_ARCH in
+    amd64) unpack_vmlinux "$1" ;;
+    arm64) unpack_arm64_image "$1" ;;
+  esac
+}
+
+unpack_arm64_image() {
+  if [[ $(read_le "$1" $((0x38)) 4) -ne $((0x644d5241)) ]]; then # "ARM\x64"
+    guest_error "$(basename "$1") is no bare arm64 image"
+    return 1
+  fi
+  cat "$1"
 }
 
 # QEMU boots an uncompressed kernel directly (PVH). Unpacking XZ under TCG would take 4 s of each boot.
 # The boot protocol's header names the payload: its offset (0x248) and length (0x24c) from the end of the set-up
-# sectors (their number at 0x1f1).
+# sectors (their number at 0x1f1). It ends in four bytes more than the format knows of.
 unpack_vmlinux() {
   local image=$1 setup_sectors payload length
   setup_sectors=$(read_le "$image" $((0x1f1)) 1)
   payload=$(((setup_sectors + 1) * 512 + $(read_le "$image" $((0x248)) 4)))
-  length=$(read_le "$image" $((0x24c)) 4)
-  # The payload ends in four bytes more than XZ knows of; --single-stream leaves them alone.
+  length=$(($(read_le "$image" $((0x24c)) 4) - 4))
   dd if="$image" iflag=skip_bytes,count_bytes skip="$payload" count="$length" bs=1M status=none |
-    xz -dc --single-stream --format=xz || {
-    guest_error "$(basename "$image") holds no kernel compressed with XZ"
+    decompress "$(read_le "$image" "$payload" 4)" || {
+    guest_error "$(basename "$image") holds no kernel compressed with XZ or Zstandard"
     return 1
   }
+}
+
+# decompress MAGIC: by the first four bytes of the data.
+decompress() {
+  case $1 in
+    $((0x587a37fd))) xz -dc --format=xz ;;
+    $((0xfd2fb528))) zstd -dcq ;;
+    *) return 1 ;;
+  esac
 }
 
 read_le() {

@@ -4,20 +4,22 @@
 # Guests for the tests: everything that test/guest/run.sh, test/setup.sh and the examples need to boot a Debian
 # kernel in QEMU with virtio disks and run a script in it. Sourced, never run. In order of use:
 #
+#   machines.sh   use_machine MACHINE                which machine and kernel the functions below are about
+#   debian.sh     debian_download, ...               Debian's packages, without installing them
 #   kernel.sh     fetch_kernel                       Debian's kernel, unpacked and ready for a fast boot
+#   foreign.sh    fetch_foreign_root                 the same for arm64's libraries and tools
 #   initramfs.sh  make_base_image, make_overlay      what the guest's memory file system holds
 #   disks.sh      make_pattern_disk, ...             disk images
 #   boot.sh       boot_guest MACHINE SCRIPT ...      one guest from power-on to power-off
 #
-# Environment: VIO_BUILD (build folder, default <repo>/build) and VIO_GUEST_CACHE (kernel and images, default
-# <repo>/build/guest).
+# Environment: VIO_BUILD (build folder, default <repo>/build; arm64's is its sibling with "-arm64") and
+# VIO_GUEST_CACHE (kernels and images, default <repo>/build/guest): it holds a folder kernel-VERSION-ARCH for each
+# kernel.
 
 GUEST_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO_DIR=$(cd "$GUEST_DIR/../.." && pwd)
 : "${VIO_BUILD:=$REPO_DIR/build}"
-: "${VIO_GUEST_CACHE:=$REPO_DIR/build/guest}"
-# shellcheck disable=SC2034 # for run.sh
-GUEST_MACHINES=(q35 microvm-v1 microvm-v2)
+VIO_GUEST_CACHE=$(realpath -m "${VIO_GUEST_CACHE:-$REPO_DIR/build/guest}")
 
 # Debian keeps these out of an ordinary user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
@@ -35,11 +37,19 @@ with_cache_lock() {
   ) 9>"$VIO_GUEST_CACHE/.lock"
 }
 
+# shellcheck source=machines.sh
+. "$GUEST_DIR/machines.sh"
+# shellcheck source=debian.sh
+. "$GUEST_DIR/debian.sh"
 # shellcheck source=kernel.sh
 . "$GUEST_DIR/kernel.sh"
+# shellcheck source=foreign.sh
+. "$GUEST_DIR/foreign.sh"
 # shellcheck source=initramfs.sh
 . "$GUEST_DIR/initramfs.sh"
 # shellcheck source=disks.sh
 . "$GUEST_DIR/disks.sh"
 # shellcheck source=boot.sh
 . "$GUEST_DIR/boot.sh"
+
+use_machine q35

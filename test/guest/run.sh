@@ -5,10 +5,13 @@
 #
 #   test/guest/run.sh [MACHINE...] [SCENARIO...]      all of them without arguments; --list names them
 #
+# Machines are those of machines.sh, such as q35, arm64-mmio or microvm-v2@6.12.
+#
 # A scenario is scenarios/NAME.sh, which runs in the guest (see rootfs/guest-checks.sh). Next to it NAME.host.sh may
 # say what the guest is made of, in functions that get the machine's name and that all may be left out:
 #
-#   scenario_machines=(q35 microvm-v2)   variable: on which machines it makes sense (default: all)
+#   scenario_machines=(q35 arm64-pci)    variable: the machines it is for. Without it a scenario is for any, and runs
+#                     on $GUEST_MACHINES unless others are named
 #   scenario_setup    fills guest_options, boot_guest's options; $GUEST_RUN is its folder (default: a pattern disk)
 #   scenario_host     runs beside the guest from GUEST-READY on: await_guest_says, guest_qmp, host_check
 #   scenario_after    runs when the guest is off: host_check on its disk images
@@ -29,15 +32,15 @@ all_scenarios() {
   done
 }
 
-# use_program PATH: for scenario_setup; a program of the build folder, such as driver/devb-virtio.
+# use_program PATH: for scenario_setup; a program of the machine's build folder, such as driver/devb-virtio.
 use_program() {
-  guest_options+=(--program "$VIO_BUILD/$1")
+  guest_options+=(--program "$(machine_build)/$1")
 }
 
 # shellcheck disable=SC2317,SC2153 # the defaults that a scenario replaces; GUEST_RUN is start_run's
 load_scenario() {
   guest_options=()
-  scenario_machines=("${GUEST_MACHINES[@]}")
+  scenario_machines=()
   scenario_setup() {
     make_pattern_disk "$GUEST_RUN/disk.img" 64M && guest_options+=(--disk "$GUEST_RUN/disk.img")
   }
@@ -54,7 +57,7 @@ run_scenario() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   load_scenario "$scenario"
-  [[ " ${scenario_machines[*]} " == *" $machine "* ]] || exit 0
+  use_machine "$machine" || exit
   start_run "$machine" "$scenario" || exit
   if ! scenario_setup "$machine"; then
     host_result 1 "the scenario is set up on the host"
@@ -84,30 +87,41 @@ claim_run_folder() {
 parse_arguments() {
   local word
   for word in "$@"; do
-    if [[ " ${GUEST_MACHINES[*]} " == *" $word "* ]]; then
+    if is_machine "$word"; then
       machines+=("$word")
     elif [[ -e $GUEST_DIR/scenarios/$word.sh ]]; then
       scenarios+=("$word")
     else
-      guest_error "'$word' is neither a machine (${GUEST_MACHINES[*]}) nor a scenario ($(all_scenarios | xargs))."
+      guest_error "'$word' is neither a machine (${GUEST_MODELS[*]}; with a kernel: ${GUEST_KERNELS[*]/#/q35@}) nor a scenario ($(all_scenarios | xargs))."
       exit 2
     fi
   done
-  ((${#machines[@]})) || machines=("${GUEST_MACHINES[@]}")
   ((${#scenarios[@]})) || mapfile -t scenarios < <(all_scenarios)
 }
+
+# machines_for SCENARIO: those named on the command line that it is for, or all of its own.
+machines_for() (
+  load_scenario "$1"
+  if ((${#machines[@]} == 0)); then
+    ((${#scenario_machines[@]})) || scenario_machines=("${GUEST_MACHINES[@]}")
+    echo "${scenario_machines[@]}"
+    return
+  fi
+  for machine in "${machines[@]}"; do
+    ((${#scenario_machines[@]})) && [[ " ${scenario_machines[*]} " != *" $machine "* ]] || echo "$machine"
+  done
+)
 
 main() {
   local machines=() scenarios=() machine scenario passed=0 failed=0
   [[ ${1:-} == --list ]] && all_scenarios && return
   parse_arguments "$@"
   claim_run_folder
-  fetch_kernel && make_base_image || return
   trap '[[ -z $runner ]] || kill "$runner" 2>/dev/null' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   for scenario in "${scenarios[@]}"; do
-    for machine in "${machines[@]}"; do
+    for machine in $(machines_for "$scenario"); do
       rm -rf "${GUEST_RUNS:?}/$machine-$scenario"
       # Waiting for a background process lets our own traps act at once.
       run_scenario "$machine" "$scenario" &

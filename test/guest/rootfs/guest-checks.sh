@@ -8,7 +8,10 @@
 #   exits STATUS REGEX COMMAND...      succeeds when the command exits so and says something like that
 #   fails COMMAND...                   succeeds when the command exits non-zero
 #   wait_for SECONDS COMMAND...        tries again until the command succeeds
-#   load_modules NAME...               loads kernel modules
+#   load_modules NAME...               loads kernel modules (nothing to do for those that are built in)
+#   has_module NAME                    whether the kernel has it, built in or not
+#   stop, stopped                      ends the daemon; whether none runs
+#   nothing_is_left                    no trace of a daemon, and $huge_pages_before (0) huge pages in the pool
 #   pattern FIRST COUNT                what make_pattern_disk put into these sectors
 #   note TEXT                          a line for the reader, such as a measured figure
 #
@@ -17,6 +20,7 @@
 checks_passed=0
 checks_failed=0
 check_log=/run/check.log
+huge_pages_before=0
 
 say() {
   printf '@@ %s\n' "$*"
@@ -106,6 +110,24 @@ load_modules() {
   for module in "$@"; do
     modprobe "$module" || return
   done
+}
+
+has_module() {
+  modinfo -F name "$1" >/dev/null 2>&1 || tr - _ <"/lib/modules/$(uname -r)/modules.builtin" | grep -q "/$(echo "$1" | tr - _)\.ko\$"
+}
+
+stopped() {
+  ! pidof devb-virtio
+}
+
+stop() {
+  killall -TERM devb-virtio && wait_for 30 stopped
+}
+
+nothing_is_left() {
+  ls -la /dev/hd* /run/devb-virtio 2>&1
+  ! ls /dev/hd* && [ ! -e /run/devb-virtio ] && ! grep -E 'devb-virtio|fuse|hugetlbfs' /proc/mounts &&
+    [ "$(cat /proc/sys/vm/nr_hugepages)" -eq "$huge_pages_before" ] && stopped
 }
 
 pattern() {

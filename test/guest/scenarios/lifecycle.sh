@@ -7,20 +7,6 @@
 # shellcheck source=../rootfs/guest-checks.sh
 . /lib/guest-checks.sh
 
-stopped() {
-  ! pidof devb-virtio
-}
-
-stop() {
-  killall -TERM devb-virtio && wait_for 30 stopped
-}
-
-nothing_is_left() {
-  ls -la /dev/hd* /run/devb-virtio 2>&1
-  ! ls /dev/hd* && [ ! -e /run/devb-virtio ] && ! grep -E 'devb-virtio|fuse|hugetlbfs' /proc/mounts &&
-    [ "$(cat /proc/sys/vm/nr_hugepages)" -eq "${1:-0}" ]
-}
-
 # Four processes write, read and verify; the daemon is told to stop while they do.
 sigterm_under_load() {
   devb-virtio virtio "$DISK0_OPTIONS" cam quiet || return
@@ -143,6 +129,7 @@ check -t 90 "blocks of 4096: writes that are no whole blocks lose nothing" big_b
 check -t 90 "automount= mounts and unmounts, and undoes what it did when it fails" automount
 check "-f stays in the foreground and ends with SIGINT" in_the_foreground
 check "idle: under 2 % of a core and under 16 MiB resident" idle_cpu
-echo 8 >/proc/sys/vm/nr_hugepages
+huge_pages_before=8
+echo $huge_pages_before >/proc/sys/vm/nr_hugepages
 check "huge pages that were there before stay" sh -c "devb-virtio virtio $DISK0_OPTIONS cam quiet && killall devb-virtio"
-check "the pool is as it was" wait_for 10 nothing_is_left 8
+check "the pool is as it was" wait_for 10 nothing_is_left

@@ -20,17 +20,68 @@ register_reads() {
 }
 
 pci_identity() {
-  grep . "/sys/bus/pci/devices/$DISK0_BDF/vendor" "/sys/bus/pci/devices/$DISK0_BDF/device"
-  [ "$(cat "/sys/bus/pci/devices/$DISK0_BDF/vendor")" = 0x1af4 ] &&
-    [ "$(cat "/sys/bus/pci/devices/$DISK0_BDF/device")" = 0x1042 ]
+  grep . "$pci/vendor" "$pci/device"
+  [ "$(cat "$pci/vendor")" = 0x1af4 ] && [ "$(cat "$pci/device")" = "$1" ]
+}
+
+# How many vendor capabilities there are. Virtio's modern interface takes four, and one more.
+capabilities() {
+  od -An -v -tu1 -w1 "$pci/config" | awk '
+    { byte[NR - 1] = $1 }
+    END { for (at = byte[52]; at && n < 48; at = byte[at + 1]) { n++; if (byte[at] == 9) vendor++ } print vendor + 0 }'
+}
+
+has_modern_capabilities() {
+  capabilities
+  [ "$(capabilities)" -ge 4 ]
+}
+
+# BAR 0 in I/O space is the legacy interface.
+has_legacy_registers() {
+  head -n 1 "$pci/resource"
+  [ $(($(cut -d ' ' -f 3 "$pci/resource" | head -n 1) & 0x100)) -ne 0 ]
 }
 
 no_driver_is_bound() {
-  if [ "$MACHINE" = q35 ]; then
-    [ ! -e "/sys/bus/pci/devices/$DISK0_BDF/driver" ]
+  if [ "$MACHINE_BUS" = pci ]; then
+    [ ! -e "$pci/driver" ]
   else
     ! ls /sys/bus/platform/drivers/virtio-mmio
   fi
+}
+
+pci_checks() {
+  local pci=/sys/bus/pci/devices/$DISK0_BDF
+  case $MACHINE_MODEL in
+    q35-legacy | q35-transitional)
+      check "the disk has the old identity" pci_identity 0x1001
+      check "the disk has legacy registers" has_legacy_registers
+      ;;
+    *)
+      check "the disk has the modern identity" pci_identity 0x1042
+      check "the disk has no legacy registers" fails has_legacy_registers
+      ;;
+  esac
+  if [ "$MACHINE_MODEL" = q35-legacy ]; then
+    check "the disk has no modern capabilities" fails has_modern_capabilities
+  else
+    check "the disk has modern capabilities" has_modern_capabilities
+  fi
+  check "no kernel driver holds the disk" no_driver_is_bound
+}
+
+mmio_checks() {
+  local version=2
+  [ "$MACHINE_MODEL" != microvm-v1 ] || version=1
+  check "the disk's registers hold the magic" register_reads 0 0x74726976
+  check "the disk's register version is $version" register_reads 4 $version
+  check "the disk is a block device" register_reads 8 2
+  check "the slot after it is empty" register_reads 0x208 0
+  check "no kernel driver holds the disk" no_driver_is_bound
+}
+
+iommu_groups_the_disk() {
+  ls -l "/sys/bus/pci/devices/$DISK0_BDF/iommu_group" && ls /sys/kernel/iommu_groups
 }
 
 sleep_takes_its_time() {
@@ -59,18 +110,26 @@ kernel_driver_reads_the_pattern() {
     dd if=/dev/vda of=/tmp/got bs=4k count=8 iflag=direct && cmp /tmp/want /tmp/got
 }
 
+# The kernel's driver knows it from ACPI or the device tree. x86: the pin of the second I/O APIC, which has GSI 24...
+irq_is_the_one_promised() {
+  local number=$DISK0_IRQ irq
+  [ "$MACHINE_ARCH" != amd64 ] || number=$((number - 24))
+  irq=$(dirname "$(grep -l '^virtio0$' /sys/kernel/irq/*/actions)") && grep . "$irq/hwirq" "$irq/actions" &&
+    [ "$(cat "$irq/hwirq")" -eq "$number" ]
+}
+
 check "timers work" sleep_takes_its_time
 check "huge pages can be reserved" huge_pages_can_be_reserved
-if [ "$MACHINE" = q35 ]; then
-  check "the disk is a modern virtio PCI device" pci_identity
-else
-  check "the disk's registers hold the magic" register_reads 0 0x74726976
-  check "the disk's register version is ${MACHINE#*-v}" register_reads 4 "${MACHINE#*-v}"
-  check "the disk is a block device" register_reads 8 2
-  check "the slot after it is empty" register_reads 0x208 0
-fi
-check "no kernel driver holds the disk" no_driver_is_bound
-check "modules load" load_modules fuse loop ext4 crc32c_generic qnx6
+"${MACHINE_BUS}_checks"
+case $MACHINE_MODEL in
+  *-iommu) check "the disk is in an IOMMU group" iommu_groups_the_disk ;;
+esac
+check "modules load" load_modules fuse loop ext4 crc32c_generic qnx6 uio uio_pci_generic vfio-pci vfio_iommu_type1
 check "ext4 on a loop device" ext4_on_a_loop_device
-check "the kernel's driver can be loaded" load_modules virtio_pci virtio_mmio virtio_blk
-check "the kernel's driver reads the pattern" kernel_driver_reads_the_pattern
+if [ "$MACHINE_BUS" = pci ] && [ -d /sys/module/virtio_pci ]; then
+  note "the kernel's driver does not read the pattern: Linux $MACHINE_KERNEL has virtio_pci built in, and it is kept out"
+else
+  check "the kernel's driver can be loaded" load_modules virtio_pci virtio_mmio virtio_blk
+  check "the kernel's driver reads the pattern" kernel_driver_reads_the_pattern
+fi
+[ "$MACHINE_BUS" != mmio ] || check "the disk's interrupt is the one in DISK0_IRQ" irq_is_the_one_promised

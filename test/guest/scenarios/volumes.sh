@@ -11,14 +11,6 @@ start() {
   devb-virtio virtio "$@"
 }
 
-stop() {
-  killall -TERM devb-virtio && wait_for 20 stopped
-}
-
-stopped() {
-  ! pidof devb-virtio
-}
-
 banner_and_names() {
   exits 0 'VIRTIO VOLUMES Rev' start "$DISK0_OPTIONS" || return
   [ "$(echo /dev/hd*)" = "/dev/hd0 /dev/hd0t131 /dev/hd0t178 /dev/hd0t179 /dev/hd0t179.1" ]

@@ -3,7 +3,7 @@
 #
 # All tests, from a fresh clone on: installs what is missing, builds with warnings as errors, runs the unit tests
 # plain and under the sanitizers, the volumes on this machine's FUSE, the scripts that hold the project to its own
-# rules, and the guests.
+# rules, and the guests, also arm64's.
 #
 #   test/run.sh                   everything
 #   test/run.sh unit fuse guest   only these parts: style, unit, sanitizers, fuse, guest
@@ -69,12 +69,14 @@ for word in "${parts[@]}"; do
 done
 
 "$here/setup.sh" build guest || exit
+! wanted guest || "$here/setup.sh" arm64 || exit
 ! wanted style || part "Rules of the code" "$here/style.sh"
 part "Build" configure_and_build release
 ! wanted unit || part "Unit tests" unit_tests "$VIO_BUILD/test/unit/unit"
 ! wanted sanitizers || part "Unit tests with AddressSanitizer and UndefinedBehaviorSanitizer" sanitized asan
 ! wanted sanitizers || part "Unit tests with ThreadSanitizer" sanitized tsan
 ! wanted fuse || part "Volumes on this machine's FUSE" "$here/fuse/run.sh" "$VIO_BUILD/test/fuse/ram_volume"
+! wanted guest || part "Build for arm64" configure_and_build arm64
 ! wanted guest || part "Guests" "$here/guest/run.sh"
 echo
 echo "$total_passed passed, $total_failed failed"

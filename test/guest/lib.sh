@@ -9,6 +9,7 @@
 #   kernel.sh     fetch_kernel                       Debian's kernel, unpacked and ready for a fast boot
 #   foreign.sh    fetch_foreign_root                 the same for arm64's libraries and tools
 #   initramfs.sh  make_base_image, make_overlay      what the guest's memory file system holds
+#   modules.sh    build_kernel_module MACHINE FOLDER a kernel module of ours
 #   disks.sh      make_pattern_disk, ...             disk images
 #   boot.sh       boot_guest MACHINE SCRIPT ...      one guest from power-on to power-off
 #
@@ -47,6 +48,8 @@ with_cache_lock() {
 . "$GUEST_DIR/foreign.sh"
 # shellcheck source=initramfs.sh
 . "$GUEST_DIR/initramfs.sh"
+# shellcheck source=modules.sh
+. "$GUEST_DIR/modules.sh"
 # shellcheck source=disks.sh
 . "$GUEST_DIR/disks.sh"
 # shellcheck source=boot.sh

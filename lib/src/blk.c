@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/virtio_ids.h>
 
@@ -31,6 +32,9 @@ static void set_defaults(struct vio_blk_options *options)
 	if (options->bounce_size == 0) {
 		options->bounce_size = DEFAULT_BOUNCE;
 	}
+	if (options->poll_us == 0) {
+		options->poll_us = VIO_POLL_US_DEFAULT;
+	}
 }
 
 static int check_options(const struct vio_blk_options *options, struct vio_error *err)
@@ -52,6 +56,12 @@ static int check_options(const struct vio_blk_options *options, struct vio_error
 		return vio_fail(err, -EINVAL, "%zu bytes for copies were asked for; give %d to %d",
 				options->bounce_size, BOUNCE_MIN, BOUNCE_MAX);
 	}
+	if (options->poll > VIO_POLL_NEVER || options->poll_us > VIO_POLL_US_MAX) {
+		return vio_fail(err, -EINVAL,
+				"waiting of kind %u with %u us was asked for; give 0 to %u and up "
+				"to %u",
+				options->poll, options->poll_us, VIO_POLL_NEVER, VIO_POLL_US_MAX);
+	}
 	return 0;
 }
 
@@ -69,6 +79,7 @@ static int open_ring(struct vio_blk *blk, struct vio_error *err)
 				"%s: a queue of %u entries is too short for a request of three",
 				blk->transport->name, vio_queue_size(queue->ring));
 	}
+	vio_spin_init(vio_queue_spin(queue->ring), blk->options.poll, blk->options.poll_us);
 	return 0;
 }
 
@@ -205,6 +216,11 @@ enum vio_blk_health vio_blk_health(const struct vio_blk *blk)
 	return blk->health;
 }
 
+int vio_blk_error(const struct vio_blk *blk)
+{
+	return blk->error;
+}
+
 void *vio_blk_alloc(struct vio_blk *blk, size_t size)
 {
 	struct vio_dma_memory memory;
@@ -222,19 +238,24 @@ void vio_blk_free(struct vio_blk *blk, void *buffer, size_t size)
 void blk_fail(struct vio_blk *blk, int error, const char *why)
 {
 	struct vio_error err;
+	int rc;
 
 	if (blk->health != VIO_BLK_GOOD) {
 		return;
 	}
+	blk->queue.stats.resets++;
+	blk->queue.stats.violations += error == -EPROTO;
 	vio_log(VIO_LOG_ERROR, "%s: %s; the device is reset and %u requests fail",
 		blk->transport->name, why, blk->queue.in_flight);
 	/* nobody gets a buffer back before the device has let go of it */
-	if (vio_device_reset(blk->device, &err) == 0) {
+	rc = vio_device_reset(blk->device, &err);
+	if (rc == 0) {
 		blk->health = VIO_BLK_FAILED;
 	} else {
 		vio_log(VIO_LOG_ERROR, "%s", err.text);
 		blk->health = VIO_BLK_LOST;
 	}
+	blk->error = error == -ENODEV || rc == -ENODEV ? -ENODEV : -EIO;
 	blk_queue_evacuate(&blk->queue, error);
 }
 
@@ -258,38 +279,56 @@ static bool is_overdue(struct vio_blk *blk, uint64_t now)
 	return overdue;
 }
 
-static void config_changed(struct vio_blk *blk)
+/* Returns whether anything is different now. */
+static bool take_config(struct vio_blk *blk)
 {
+	struct vio_blk_info before = blk->info;
 	struct vio_error err;
 
 	if (read_info(blk, &err) < 0) {
+		blk->queue.stats.violations++;
 		if (!blk->bad_config_logged) {
 			vio_log(VIO_LOG_ERROR, "%s; the change is ignored (said once)", err.text);
 		}
 		blk->bad_config_logged = true;
-		return;
+		return false;
+	}
+	if (memcmp(&before, &blk->info, sizeof(before)) == 0) {
+		return false;
 	}
 	vio_log(VIO_LOG_INFO, "%s: the device now has %llu sectors", blk->transport->name,
 		(unsigned long long)blk->info.capacity_sectors);
+	return true;
+}
+
+/* Where nothing counts the changes: an interrupt told of one, or the capacity is another. */
+static bool may_have_changed(struct vio_blk *blk)
+{
+	return !blk->transport->ops->config_generation &&
+	       ((blk->news & VIO_EVENT_CONFIG) || blk_config_resized(blk));
 }
 
 unsigned vio_blk_check(struct vio_blk *blk)
 {
 	unsigned events;
 
+	vio_queue_stats(blk->queue.ring); /* often enough for what it says */
 	if (blk->health != VIO_BLK_GOOD) {
 		return 0;
 	}
-	events = vio_device_events(blk->device);
+	events = vio_device_events(blk->device) | (blk->news & VIO_EVENT_GONE);
 	if (events & VIO_EVENT_GONE) {
-		blk_fail(blk, -ENODEV, "the device is gone: its registers read all ones");
+		blk_fail(blk, -ENODEV, "the device is gone");
 	} else if (events & VIO_EVENT_NEEDS_RESET) {
 		blk_fail(blk, -EIO, "the device gave up and asks for a reset");
 	} else if (is_overdue(blk, clock_ms())) {
 		blk_fail(blk, -ETIMEDOUT, "a request was not answered in time");
 	} else if (events & VIO_EVENT_CONFIG) {
-		config_changed(blk);
+		take_config(blk);
+	} else if (may_have_changed(blk) && take_config(blk)) {
+		events |= VIO_EVENT_CONFIG;
 	}
+	blk->news = 0;
 	return events;
 }
 
@@ -318,11 +357,18 @@ int vio_blk_restart(struct vio_blk *blk, struct vio_error *err)
 				"%s: only a failed device with nothing in flight can be restarted",
 				blk->transport->name);
 	}
+	if (blk->error == -ENODEV) {
+		return vio_fail(err, -ENODEV, "%s: a device that went does not come back",
+				blk->transport->name);
+	}
 	rc = bring_back(blk, err);
 	if (rc == 0) {
 		blk->health = VIO_BLK_GOOD;
+		blk->error = 0;
+		blk->news = 0;
 	} else if (vio_device_reset(blk->device, NULL) < 0) {
 		blk->health = VIO_BLK_LOST; /* it may know the ring by now */
+		blk->error = rc == -ENODEV ? -ENODEV : -EIO;
 	}
 	return rc;
 }

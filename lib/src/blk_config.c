@@ -264,3 +264,12 @@ int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_e
 	}
 	return decode(info, &config, name, err);
 }
+
+bool blk_config_resized(struct vio_blk *blk)
+{
+	const struct vio_config_field *field = &known_fields[0].where;
+	struct virtio_blk_config config;
+
+	return vio_device_config(blk->device, field, 1, &config) == 0 &&
+	       host64(config.capacity) != blk->info.capacity_sectors;
+}

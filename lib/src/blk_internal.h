@@ -73,6 +73,7 @@ struct vio_blk_queue {
 	struct blk_list finished;           /* not through a completion; waiting to be reaped */
 	struct vio_dma_memory wires;
 	struct blk_bounce bounce;
+	struct vio_blk_stats stats; /* without those that the ring counts */
 };
 
 struct vio_blk {
@@ -83,6 +84,8 @@ struct vio_blk {
 	struct vio_blk_options options;
 	struct vio_blk_queue queue;
 	enum vio_blk_health health;
+	int error;     /* what submit returns: 0 exactly while it is GOOD */
+	unsigned news; /* enum vio_event bits of interrupts, for the next check */
 	bool bad_status_logged;
 	bool bad_config_logged;
 };
@@ -90,6 +93,8 @@ struct vio_blk {
 /* blk_config.c */
 uint64_t blk_wanted_features(void);
 int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_error *err);
+/* The device says another capacity than blk->info; one field, for who looks often. */
+bool blk_config_resized(struct vio_blk *blk);
 
 /* blk_part.c: -EAGAIN when a slot, descriptors or a bounce chunk are missing */
 int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request);

@@ -334,6 +334,7 @@ static int status_error(struct vio_blk_queue *queue, uint8_t status)
 	case VIRTIO_BLK_S_UNSUPP:
 		return -ENOTSUP;
 	default:
+		queue->stats.violations++;
 		if (!queue->blk->bad_status_logged) {
 			queue->blk->bad_status_logged = true;
 			vio_log(VIO_LOG_ERROR,

@@ -124,12 +124,11 @@ static void start_more(struct vio_blk_queue *queue, struct vio_blk_request *requ
 
 int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
 {
-	int rc;
+	int rc = queue->blk->error;
 
-	if (queue->blk->health != VIO_BLK_GOOD) {
-		return -EIO;
+	if (rc == 0) {
+		rc = check_request(&queue->blk->info, request);
 	}
-	rc = check_request(&queue->blk->info, request);
 	if (rc < 0) {
 		return rc;
 	}
@@ -253,17 +252,74 @@ bool vio_blk_wait_arm(struct vio_blk_queue *queue)
 	return queue->blk->health == VIO_BLK_GOOD && vio_queue_wait_arm(queue->ring);
 }
 
-void vio_blk_wait_ack(struct vio_blk_queue *queue)
+void vio_blk_wait_disarm(struct vio_blk_queue *queue)
 {
-	vio_queue_wait_ack(queue->ring);
+	vio_queue_wait_disarm(queue->ring);
+}
+
+unsigned vio_blk_wait_ack(struct vio_blk_queue *queue)
+{
+	unsigned events = vio_queue_wait_ack(queue->ring);
+
+	queue->blk->news |= events;
+	return events;
+}
+
+bool vio_blk_wait_expired(struct vio_blk_queue *queue)
+{
+	return queue->blk->health == VIO_BLK_GOOD && vio_queue_wait_expired(queue->ring);
+}
+
+bool vio_blk_has_interrupts(const struct vio_blk_queue *queue)
+{
+	return queue->blk->transport->interrupts;
+}
+
+int vio_blk_events_fd(const struct vio_blk *blk)
+{
+	return vio_queue_events_fd(blk->queue.ring);
+}
+
+unsigned vio_blk_events_ack(struct vio_blk *blk)
+{
+	unsigned events = vio_queue_events_ack(blk->queue.ring);
+
+	blk->news |= events;
+	return events;
+}
+
+struct vio_spin *vio_blk_spin(struct vio_blk_queue *queue)
+{
+	return vio_queue_spin(queue->ring);
 }
 
 int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms)
 {
+	int rc;
+
 	if (queue->finished.first) {
 		return 0;
 	}
-	return queue->blk->health == VIO_BLK_GOOD ? vio_queue_wait(queue->ring, timeout_ms) : -EIO;
+	if (queue->blk->health != VIO_BLK_GOOD) {
+		return queue->blk->error;
+	}
+	rc = vio_queue_wait(queue->ring, timeout_ms);
+	queue->blk->news |= vio_queue_news(queue->ring);
+	return rc;
+}
+
+void vio_blk_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats)
+{
+	const struct vio_queue_stats *ring = vio_queue_stats(queue->ring);
+	const struct vio_spin *spin = vio_queue_spin(queue->ring);
+
+	*stats = queue->stats;
+	stats->requests = ring->chains;
+	stats->sleeps = ring->sleeps;
+	stats->interrupts = ring->interrupts;
+	stats->interrupts_missed = ring->interrupts_missed;
+	stats->spins = spin->spins;
+	stats->spins_found = spin->spins_found;
 }
 
 void blk_queue_evacuate(struct vio_blk_queue *queue, int error)

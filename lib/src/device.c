@@ -18,6 +18,7 @@ struct vio_device {
 	uint64_t features;
 	uint32_t generation;
 	bool may_hold_memory; /* of ours: negotiated, and no reset confirmed since */
+	bool is_running;      /* DRIVER_OK was set, and no reset asked for since */
 };
 
 enum {
@@ -265,6 +266,7 @@ int vio_device_start(struct vio_device *device, struct vio_error *err)
 		return vio_fail(err, -EPROTO, "%s: the device did not start (status 0x%02x)",
 				t->name, status);
 	}
+	device->is_running = true;
 	return 0;
 }
 
@@ -278,7 +280,9 @@ unsigned vio_device_events(struct vio_device *device)
 	if (status == 0xff) {
 		return VIO_EVENT_GONE;
 	}
-	if (status & VIRTIO_CONFIG_S_NEEDS_RESET) {
+	/* a device that reset itself has forgotten its rings, and says nothing of it */
+	if ((status & VIRTIO_CONFIG_S_NEEDS_RESET) ||
+	    (device->is_running && !(status & VIRTIO_CONFIG_S_DRIVER_OK))) {
 		events |= VIO_EVENT_NEEDS_RESET;
 	}
 	now = generation(t);
@@ -292,8 +296,10 @@ unsigned vio_device_events(struct vio_device *device)
 int vio_device_reset(struct vio_device *device, struct vio_error *err)
 {
 	struct vio_transport *t = device->transport;
-	int rc = vio_transport_reset(t, err);
+	int rc;
 
+	device->is_running = false;
+	rc = vio_transport_reset(t, err);
 	if (rc == 0) {
 		device->may_hold_memory = false;
 		return 0;

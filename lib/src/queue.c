@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include <vio/log.h>
+
 #include "clock.h"
 #include "dma_internal.h"
 #include "split.h"
@@ -15,13 +17,19 @@ struct vio_queue {
 	struct vio_transport *transport;
 	struct vio_dma_memory memory;
 	uint16_t index;
-	unsigned fruitless; /* wake-ups in a row that found nothing */
+	unsigned fruitless; /* times armed since something was reaped */
+	unsigned missed;    /* completions in a row that no interrupt told of */
+	unsigned news;      /* enum vio_event bits that vio_queue_wait() was told of */
+	uint32_t counted;   /* of ring.published, in stats.chains */
+	struct vio_spin spin;
+	struct vio_queue_stats stats;
 };
 
 enum {
 	QUEUE_SIZE_MAX = 32768, /* 2.6 */
-	SPIN_NS = 20000,        /* chosen: an in-memory device answers within it */
-	LONGEST_POLL_MS = 100,
+	SPIN_LOOKS = 64,        /* between two looks at the clock */
+	MISSED_MAX = 3,         /* chosen: one may be late, three in a row never come */
+	LATE_MS = 1,            /* chosen: how late after its completion an interrupt may be */
 };
 
 static int check_size(struct vio_transport *t, uint16_t index, uint16_t max, struct vio_error *err)
@@ -54,6 +62,12 @@ static int hand_over(struct vio_queue *queue, struct vio_error *err)
 	};
 
 	return t->ops->queue_setup(t, queue->index, &address, err);
+}
+
+/* 4.1.5.1.3.1: with the legacy interface there is no way to agree on another size. */
+static uint16_t choose_size(const struct vio_transport *t, uint16_t wanted, uint16_t max)
+{
+	return t->fixed_queue_size || wanted > max ? max : wanted;
 }
 
 static int build(struct vio_queue *queue, uint16_t size, struct vio_error *err)
@@ -89,13 +103,21 @@ int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t i
 	}
 	queue->transport = t;
 	queue->index = index;
-	rc = build(queue, size < max ? size : max, err);
+	vio_spin_init(&queue->spin, VIO_POLL_AUTO, VIO_POLL_US_DEFAULT);
+	rc = build(queue, choose_size(t, size, max), err);
 	if (rc < 0) {
 		vio_queue_close(queue);
 		return rc;
 	}
 	*out = queue;
 	return 0;
+}
+
+/* So that adding and reaping need not count. */
+static void count_chains(struct vio_queue *queue)
+{
+	queue->stats.chains += queue->ring.published - queue->counted;
+	queue->counted = queue->ring.published;
 }
 
 int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err)
@@ -107,12 +129,14 @@ int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err)
 	if (rc < 0) {
 		return rc;
 	}
-	if (max < queue->ring.size) {
+	if (choose_size(t, queue->ring.size, max) != queue->ring.size) {
 		return vio_fail(err, -EPROTO,
-				"%s: after a reset queue %u takes %u entries only, it had %u",
-				t->name, queue->index, max, queue->ring.size);
+				"%s: after a reset queue %u takes %u entries, it had %u", t->name,
+				queue->index, max, queue->ring.size);
 	}
+	count_chains(queue);
 	split_clear(&queue->ring, queue->memory.addr, t->ring_align);
+	queue->counted = 0;
 	return hand_over(queue, err);
 }
 
@@ -151,14 +175,19 @@ bool vio_queue_kick(struct vio_queue *queue)
 	return true;
 }
 
+/* A call of its own: who does not wait pays nothing for it. */
+__attribute__((noinline)) static int was_worth_waiting(struct vio_queue *queue, int n)
+{
+	queue->fruitless = 0;
+	split_disarm(&queue->ring);
+	return n;
+}
+
 int vio_queue_reap(struct vio_queue *queue, struct vio_queue_used *used, unsigned max)
 {
 	int n = split_reap(&queue->ring, used, max);
 
-	if (n > 0) {
-		queue->fruitless = 0;
-	}
-	return n;
+	return n > 0 && queue->fruitless ? was_worth_waiting(queue, n) : n;
 }
 
 unsigned vio_queue_in_flight(const struct vio_queue *queue)
@@ -181,61 +210,197 @@ int vio_queue_wait_fd(const struct vio_queue *queue)
 	return queue->transport->ops->wait_fd(queue->transport, queue->index);
 }
 
+/*
+ * With nothing in flight the ring stays quiet: what may come is news of the device,
+ * and a request that is submitted later is not to interrupt who is awake by then.
+ */
 bool vio_queue_wait_arm(struct vio_queue *queue)
 {
 	struct vio_transport *t = queue->transport;
 
-	if (split_arm(&queue->ring, t->interrupts)) {
+	if (split_arm(&queue->ring, t->interrupts && queue->ring.in_flight)) {
+		split_disarm(&queue->ring);
 		return true;
 	}
+	queue->stats.sleeps++;
 	t->ops->wait_arm(t, queue->index, queue->fruitless++);
 	return false;
 }
 
-unsigned vio_queue_wait_ack(struct vio_queue *queue)
+void vio_queue_wait_disarm(struct vio_queue *queue)
 {
-	return queue->transport->ops->wait_ack(queue->transport, queue->index);
+	split_disarm(&queue->ring);
 }
 
-static bool spin(struct vio_queue *queue)
+unsigned vio_queue_wait_ack(struct vio_queue *queue)
 {
-	uint64_t limit = clock_ns() + SPIN_NS;
+	struct vio_transport *t = queue->transport;
+	unsigned events = t->ops->wait_ack(t, queue->index);
 
+	split_disarm(&queue->ring);
+	if (t->interrupts) {
+		queue->stats.interrupts++;
+		if (split_has_used(&queue->ring)) {
+			queue->missed = 0;
+		}
+	}
+	return events;
+}
+
+/* Others wait for their queue alone. */
+int vio_queue_events_fd(const struct vio_queue *queue)
+{
+	struct vio_transport *t = queue->transport;
+
+	return queue->index == 0 ? t->ops->wait_fd(t, VIO_WAIT_EVENTS) : -ENOTSUP;
+}
+
+unsigned vio_queue_events_ack(struct vio_queue *queue)
+{
+	return queue->transport->ops->wait_ack(queue->transport, VIO_WAIT_EVENTS);
+}
+
+static bool is_late(const struct vio_queue *queue)
+{
+	struct pollfd wait = {.fd = vio_queue_wait_fd(queue), .events = POLLIN};
+
+	return poll(&wait, 1, LATE_MS) > 0;
+}
+
+static void give_up_interrupts(struct vio_queue *queue)
+{
+	struct vio_transport *t = queue->transport;
+
+	vio_log(VIO_LOG_WARN,
+		"%s: interrupts do not arrive (%s): polling from now on; check irq= and the "
+		"interrupt's line in /proc/interrupts",
+		t->name, t->wake_up);
+	split_disarm(&queue->ring);
+	t->interrupts = false;
+	queue->fruitless = 0;
+}
+
+bool vio_queue_wait_expired(struct vio_queue *queue)
+{
+	if (!split_has_used(&queue->ring)) {
+		return false;
+	}
+	/* in doubt for the interrupt: it may be on its way at this very moment */
+	if (!queue->ring.interrupts_wanted || is_late(queue)) {
+		return true;
+	}
+	queue->stats.interrupts_missed++;
+	if (++queue->missed == MISSED_MAX) {
+		give_up_interrupts(queue);
+	}
+	return true;
+}
+
+struct vio_spin *vio_queue_spin(struct vio_queue *queue)
+{
+	return &queue->spin;
+}
+
+const struct vio_queue_stats *vio_queue_stats(struct vio_queue *queue)
+{
+	count_chains(queue);
+	return &queue->stats;
+}
+
+static bool spin_for(const struct vio_queue *queue, uint64_t start, uint64_t limit_ns)
+{
 	do {
-		for (int i = 0; i < 64; i++) {
+		for (int i = 0; i < SPIN_LOOKS; i++) {
 			if (split_has_used(&queue->ring)) {
 				return true;
 			}
 			spin_pause();
 		}
-	} while (clock_ns() < limit);
+	} while (clock_ns() - start < limit_ns);
 	return false;
 }
 
-static void sleep_once(struct vio_queue *queue, uint64_t left_ms)
+static bool spin(struct vio_queue *queue, uint64_t start, uint64_t timeout_ns)
 {
-	struct pollfd wait = {.fd = vio_queue_wait_fd(queue), .events = POLLIN};
-	int bound = left_ms < LONGEST_POLL_MS ? (int)left_ms : LONGEST_POLL_MS;
+	uint64_t allowance = queue->ring.in_flight ? vio_spin_allowance(&queue->spin) : 0;
+	bool found;
 
-	if (poll(&wait, 1, bound) > 0) {
-		vio_queue_wait_ack(queue);
+	if (allowance == 0) {
+		return false;
 	}
+	found = spin_for(queue, start, allowance < timeout_ns ? allowance : timeout_ns);
+	vio_spin_ended(&queue->spin, found);
+	return found;
+}
+
+/* Returns the enum vio_event bits that came with the wake-up. */
+static unsigned sleep_once(struct vio_queue *queue, uint64_t left_ms)
+{
+	struct pollfd wait[2] = {
+		{.fd = vio_queue_wait_fd(queue), .events = POLLIN},
+		{.fd = vio_queue_events_fd(queue), .events = POLLIN},
+	};
+	int bound = left_ms < VIO_WAIT_BACKSTOP_MS ? (int)left_ms : VIO_WAIT_BACKSTOP_MS;
+	unsigned events = 0;
+
+	if (poll(wait, 2, bound) == 0) {
+		vio_queue_wait_expired(queue);
+	}
+	if (wait[0].revents) {
+		events |= vio_queue_wait_ack(queue);
+	}
+	if (wait[1].revents) {
+		events |= vio_queue_events_ack(queue);
+	}
+	queue->news |= events;
+	return events;
+}
+
+/* 0, -ETIMEDOUT, or -EINTR when the device itself needs attention. */
+static int sleep_until(struct vio_queue *queue, uint64_t start, uint64_t timeout_ns)
+{
+	bool slept = false;
+
+	while (!vio_queue_wait_arm(queue)) {
+		uint64_t waited = clock_ns() - start;
+
+		if (waited >= timeout_ns) {
+			return -ETIMEDOUT;
+		}
+		slept = true;
+		/* rounded up: a wait of less than 1 ms must sleep, too */
+		if (sleep_once(queue, (timeout_ns - waited + 999999) / 1000000) &
+		    (VIO_EVENT_NEEDS_RESET | VIO_EVENT_GONE)) {
+			return -EINTR;
+		}
+	}
+	if (slept) {
+		vio_spin_slept(&queue->spin, clock_ns() - start);
+	}
+	return 0;
 }
 
 int vio_queue_wait(struct vio_queue *queue, unsigned timeout_ms)
 {
-	uint64_t limit = clock_ms() + timeout_ms;
+	uint64_t timeout_ns = timeout_ms * UINT64_C(1000000);
+	uint64_t start;
+	int rc = 0;
 
-	if (spin(queue)) {
+	if (split_has_used(&queue->ring)) {
 		return 0;
 	}
-	while (!vio_queue_wait_arm(queue)) {
-		uint64_t now = clock_ms();
-
-		if (now >= limit) {
-			return -ETIMEDOUT;
-		}
-		sleep_once(queue, limit - now);
+	start = clock_ns();
+	if (!spin(queue, start, timeout_ns)) {
+		rc = sleep_until(queue, start, timeout_ns);
+		split_disarm(&queue->ring);
 	}
-	return 0;
+	return rc;
+}
+
+unsigned vio_queue_news(struct vio_queue *queue)
+{
+	unsigned news = queue->news;
+
+	queue->news = 0;
+	return news;
 }

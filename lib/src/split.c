@@ -234,12 +234,24 @@ int split_reap(struct split_ring *ring, struct vio_queue_used *used, unsigned ma
 	return (int)n;
 }
 
+/* Stored only when it changes: the device reads this line with every completion. */
+static void want_interrupts(struct split_ring *ring, bool wanted)
+{
+	if (wanted != ring->interrupts_wanted) {
+		ring->interrupts_wanted = wanted;
+		store16(&ring->available->flags, wanted ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
+	}
+}
+
+void split_disarm(struct split_ring *ring)
+{
+	/* no fence: an interrupt that is on its way already is stale, not wrong */
+	want_interrupts(ring, false);
+}
+
 bool split_arm(struct split_ring *ring, bool interrupts)
 {
-	if (interrupts != ring->interrupts_wanted) {
-		ring->interrupts_wanted = interrupts;
-		store16(&ring->available->flags, interrupts ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
-	}
+	want_interrupts(ring, interrupts);
 	/*
 	 * our wish must be seen before we look a last time; a completion in between
 	 * would otherwise come without an interrupt and without being noticed

@@ -70,6 +70,8 @@ bool split_publish(struct split_ring *ring);
 int split_reap(struct split_ring *ring, struct vio_queue_used *used, unsigned max);
 /* Ask for an interrupt; true if completions are there already. */
 bool split_arm(struct split_ring *ring, bool interrupts);
+/* No more interrupts until the next split_arm(). */
+void split_disarm(struct split_ring *ring);
 void *split_take(struct split_ring *ring);
 
 /* Something to reap, or a fault to report. */

@@ -226,7 +226,8 @@ static void open_files(struct sim *sim)
 	sim->notify_fd = eventfd(0, EFD_CLOEXEC);
 	sim->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	sim->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (sim->notify_fd < 0 || sim->irq_fd < 0 || sim->timer_fd < 0) {
+	sim->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (sim->notify_fd < 0 || sim->irq_fd < 0 || sim->timer_fd < 0 || sim->events_fd < 0) {
 		abort();
 	}
 }
@@ -276,6 +277,7 @@ void sim_close(struct sim *sim)
 	close(sim->notify_fd);
 	close(sim->irq_fd);
 	close(sim->timer_fd);
+	close(sim->events_fd);
 	pthread_mutex_destroy(&sim->lock);
 	free(sim->disk);
 	free(sim);
@@ -329,14 +331,31 @@ void sim_jump_used(struct sim *sim, uint16_t by)
 	pthread_mutex_unlock(&sim->lock);
 }
 
+/* With the lock held. */
+static void announce_events(struct sim *sim, unsigned events)
+{
+	sim->events |= events;
+	if (!sim->options.separate_events) {
+		sim_interrupt(sim);
+	} else if (!sim->knobs.mute) {
+		signal_fd(sim->events_fd);
+	}
+}
+
+void sim_announce(struct sim *sim, unsigned events)
+{
+	pthread_mutex_lock(&sim->lock);
+	announce_events(sim, events);
+	pthread_mutex_unlock(&sim->lock);
+}
+
 void sim_set_config(struct sim *sim, const struct virtio_blk_config *config, bool announce)
 {
 	pthread_mutex_lock(&sim->lock);
 	memcpy(sim->config, config, sizeof(sim->config));
 	if (announce) {
 		sim->generation++;
-		sim->events |= VIO_EVENT_CONFIG;
-		sim_interrupt(sim);
+		announce_events(sim, VIO_EVENT_CONFIG);
 	}
 	pthread_mutex_unlock(&sim->lock);
 }
@@ -374,6 +393,7 @@ struct sim_counts sim_counts(struct sim *sim)
 	pthread_mutex_lock(&sim->lock);
 	counts = sim->counts;
 	counts.notifications = sim->notifications;
+	counts.timers = sim->timers;
 	pthread_mutex_unlock(&sim->lock);
 	return counts;
 }

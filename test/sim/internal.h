@@ -35,7 +35,8 @@ struct sim {
 	struct sim_knobs knobs;
 	uint8_t *disk;
 	size_t disk_size;
-	int notify_fd, irq_fd, timer_fd;
+	int notify_fd, irq_fd, timer_fd, events_fd;
+	atomic_uint timers;
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_uint notifications;

@@ -48,8 +48,10 @@ struct sim_options {
 	uint16_t queue_max;              /* what the device says */
 	bool legacy;
 	bool interrupts;
-	bool can_be_cut_off; /* the transport can keep it from memory */
-	bool sleepy;         /* forbids notifications while it works */
+	bool separate_events; /* news of the device has an interrupt of its own */
+	bool fixed_queue;     /* queue_max is what a queue must have */
+	bool can_be_cut_off;  /* the transport can keep it from memory */
+	bool sleepy;          /* forbids notifications while it works */
 	enum sim_flavour flavour;
 	size_t pool_size, pool_page;
 };
@@ -78,6 +80,7 @@ struct sim_knobs {
 	atomic_bool mute;            /* interrupts are never sent */
 	atomic_uint queue_max;       /* not 0: what it says of its queue from now on */
 	atomic_bool needs_reset;     /* shown in the status until the next reset */
+	atomic_bool forgetful;       /* it reset itself: status 0 until it is set up again */
 	atomic_uint restless;        /* reads of the configuration during which it changes */
 	atomic_bool hold;            /* takes and answers nothing until sim_release() */
 	atomic_bool shuffle;         /* answers late and out of order */
@@ -121,6 +124,8 @@ void sim_release(struct sim *sim);
 void sim_push_used(struct sim *sim, uint32_t id, uint32_t length);
 void sim_jump_used(struct sim *sim, uint16_t by);
 
+/* An interrupt that carries these enum vio_event bits. */
+void sim_announce(struct sim *sim, unsigned events);
 /* Replaces the configuration; @announce: with a new generation and an event. */
 void sim_set_config(struct sim *sim, const struct virtio_blk_config *config, bool announce);
 void sim_resize(struct sim *sim, uint64_t sectors);
@@ -133,7 +138,9 @@ size_t sim_late_dma(struct sim *sim);
 /* What the device has seen. */
 struct sim_counts {
 	unsigned requests[16]; /* by type, VIRTIO_BLK_T_… */
-	unsigned notifications, interrupts, resets, config_reads;
+	unsigned notifications, resets, config_reads;
+	unsigned interrupts;    /* for completions and of lines that news shares with them */
+	unsigned timers;        /* times that the timer of a polled transport was set */
 	unsigned most_segments; /* of data, in one request */
 	unsigned reordered;     /* answers that overtook another */
 };

@@ -61,6 +61,9 @@ static uint8_t shown_status(struct sim *sim)
 		sim->knobs.slow_reset--;
 		return VIRTIO_CONFIG_S_DRIVER_OK;
 	}
+	if (sim->knobs.forgetful) {
+		return 0;
+	}
 	if (sim->knobs.stuck_reset && sim->status == 0) {
 		return VIRTIO_CONFIG_S_DRIVER_OK; /* of whoever was here before */
 	}
@@ -96,6 +99,7 @@ static void reset(struct sim *sim)
 	sim->events = 0;
 	sim->status = 0;
 	sim->knobs.needs_reset = false;
+	sim->knobs.forgetful = false;
 }
 
 static void check_status(struct sim *sim, uint8_t added)
@@ -238,7 +242,8 @@ static void check_setup(struct sim *sim, const struct vio_ring_address *ring)
 	if (!(sim->status & before) || (sim->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
 		sim_complain(sim, "a queue is set up in status 0x%02x", sim->status);
 	}
-	if (ring->size == 0 || (ring->size & (ring->size - 1)) || ring->size > max) {
+	if (ring->size == 0 || (ring->size & (ring->size - 1)) || ring->size > max ||
+	    (sim->options.fixed_queue && ring->size != max)) {
 		sim_complain(sim, "a queue of %u entries is set up", ring->size);
 	}
 	if (ring->descriptors.raw % 16 || ring->driver_area.raw % 2 || ring->device_area.raw % 4) {
@@ -297,8 +302,10 @@ static int wait_fd(struct vio_transport *t, uint16_t index)
 {
 	struct sim *sim = sim_of(t);
 
-	(void)index;
-	return sim->options.interrupts ? sim->irq_fd : sim->timer_fd;
+	if (index == VIO_WAIT_EVENTS) {
+		return sim->options.separate_events ? sim->events_fd : -ENOTSUP;
+	}
+	return t->interrupts ? sim->irq_fd : sim->timer_fd;
 }
 
 static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless)
@@ -308,7 +315,11 @@ static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless
 	struct itimerspec pause = {.it_value.tv_nsec = (long)(PAUSE_MIN_US << steps) * 1000};
 
 	(void)index;
-	if (!sim->options.interrupts && timerfd_settime(sim->timer_fd, 0, &pause, NULL) < 0) {
+	if (t->interrupts) {
+		return;
+	}
+	sim->timers++;
+	if (timerfd_settime(sim->timer_fd, 0, &pause, NULL) < 0) {
 		abort();
 	}
 }
@@ -322,6 +333,9 @@ static unsigned wait_ack(struct vio_transport *t, uint16_t index)
 	/* nothing to read is fine: the wake-up was taken back before */
 	if (read(wait_fd(t, index), &ignored, sizeof(ignored)) < 0 && errno != EAGAIN) {
 		abort();
+	}
+	if (sim->options.separate_events && index != VIO_WAIT_EVENTS) {
+		return 0;
 	}
 	pthread_mutex_lock(&sim->lock);
 	events = sim->events;
@@ -387,6 +401,7 @@ void sim_transport_fill(struct sim *sim)
 	t->legacy = sim->options.legacy;
 	t->ring_align = sim->options.legacy ? LEGACY_PAGE : 4;
 	t->interrupts = sim->options.interrupts;
+	t->fixed_queue_size = sim->options.fixed_queue;
 	t->wake_up = sim->options.interrupts ? "eventfd" : "polled";
 	snprintf(t->name, sizeof(t->name), "simulation");
 }

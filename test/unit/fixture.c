@@ -170,15 +170,17 @@ void assert_failed(enum vio_blk_health health)
 {
 	uint8_t sector[SECTOR];
 	uint64_t start = now_ms();
+	int rc = sim_knobs(sim)->gone ? -ENODEV : -EIO;
 
 	ck_assert_int_eq(vio_blk_health(blk), health);
+	ck_assert_int_eq(vio_blk_error(blk), rc);
 	ck_assert_uint_eq(vio_blk_in_flight(queue), 0);
 	ck_assert_uint_eq(sim_pool_shared(sim_pool(sim)), 0);
-	ck_assert_int_eq(run_one(VIO_BLK_READ, 0, sector, SECTOR), -EIO);
-	ck_assert_int_eq(vio_blk_write(blk, 0, sector, SECTOR), -EIO);
-	ck_assert_int_eq(vio_blk_flush(blk), -EIO);
+	ck_assert_int_eq(run_one(VIO_BLK_READ, 0, sector, SECTOR), rc);
+	ck_assert_int_eq(vio_blk_write(blk, 0, sector, SECTOR), rc);
+	ck_assert_int_eq(vio_blk_flush(blk), rc);
 	ck_assert_msg(!vio_blk_wait_arm(queue), "a loop would spin on a broken queue");
-	ck_assert_int_eq(vio_blk_wait(queue, 60000), -EIO);
+	ck_assert_int_eq(vio_blk_wait(queue, 60000), rc);
 	ck_assert_uint_eq(vio_blk_check(blk), 0);
 	vio_blk_kick(queue);
 	ck_assert_uint_lt(now_ms() - start, REAP_LIMIT_MS);

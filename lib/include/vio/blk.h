@@ -50,6 +50,7 @@
 
 #include <vio/error.h>
 #include <vio/export.h>
+#include <vio/spin.h>
 #include <vio/transport.h>
 
 #ifdef __cplusplus
@@ -68,6 +69,8 @@ struct vio_blk_options {
 	uint32_t timeout_ms; /* deadline of a request, 100..3600000; default 30000 */
 	size_t bounce_size;  /* bytes for copies, 64 KiB..64 MiB; default 1 MiB */
 	bool read_only;      /* refuse writes even if the device would take them */
+	enum vio_poll poll;  /* how vio_blk_wait() waits (spin.h) */
+	uint32_t poll_us;    /* longest spin of VIO_POLL_AUTO, 1..10000; default 50 */
 };
 
 /* Limits of a command on ranges; all 0 where the device lacks the command. */
@@ -177,8 +180,8 @@ VIO_EXPORT void vio_blk_free(struct vio_blk *blk, void *buffer, size_t size);
  *
  * Returns 0; -EAGAIN when the queue is full (reap, then try again); -EINVAL for
  * a start or a length that is not a multiple of block_size or an op that does
- * not fit; -ENOSPC beyond the end; -EROFS; -ENOTSUP; -EIO or -ENODEV while the
- * device is not GOOD.
+ * not fit; -ENOSPC beyond the end; -EROFS; -ENOTSUP; while the device is not GOOD
+ * what vio_blk_error() says.
  * Does not block, does not allocate, calls nothing back.
  */
 VIO_EXPORT int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request);
@@ -199,38 +202,75 @@ VIO_EXPORT unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_req
 VIO_EXPORT unsigned vio_blk_in_flight(const struct vio_blk_queue *queue);
 
 /*
- * Waiting, as in queue.h: arm; if that returned false, wait on the descriptor
- * together with whatever else the program waits for; ack; reap.
+ * Waiting, as in queue.h: arm; if that returned false, wait on the descriptor and
+ * on that of events, together with whatever else the program waits for, at most
+ * VIO_WAIT_BACKSTOP_MS while something is in flight; ack what is readable, or
+ * expired if nothing was; disarm; reap. The acks return enum vio_event bits: when
+ * there are any, call vio_blk_check() soon.
+ *
+ * With interrupts a program that wants such news at once waits in this way also
+ * while nothing is in flight; without them it does not, because the descriptor is
+ * a timer then.
  */
 VIO_EXPORT int vio_blk_wait_fd(const struct vio_blk_queue *queue);
 VIO_EXPORT bool vio_blk_wait_arm(struct vio_blk_queue *queue);
-VIO_EXPORT void vio_blk_wait_ack(struct vio_blk_queue *queue);
+VIO_EXPORT void vio_blk_wait_disarm(struct vio_blk_queue *queue);
+VIO_EXPORT unsigned vio_blk_wait_ack(struct vio_blk_queue *queue);
+VIO_EXPORT bool vio_blk_wait_expired(struct vio_blk_queue *queue);
+/* False: wait_fd is a timer, perhaps since interrupts turned out not to arrive. */
+VIO_EXPORT bool vio_blk_has_interrupts(const struct vio_blk_queue *queue);
+
+/* For the thread of queue 0. The descriptor, or -ENOTSUP where news comes with queue 0's. */
+VIO_EXPORT int vio_blk_events_fd(const struct vio_blk *blk);
+VIO_EXPORT unsigned vio_blk_events_ack(struct vio_blk *blk);
+
+/* How long vio_blk_wait() spins; who waits otherwise may use it, too. */
+VIO_EXPORT struct vio_spin *vio_blk_spin(struct vio_blk_queue *queue);
 
 /**
  * vio_blk_wait - block until something may be reaped, at most @timeout_ms
  *
- * Returns 0, -ETIMEDOUT, or at once -EIO when the device is not GOOD and all is
- * reaped. For programs that wait for nothing else.
+ * Returns 0; -ETIMEDOUT; -EINTR when the device gave up or went, which
+ * vio_blk_check() then sees; or at once vio_blk_error() when the device is not GOOD
+ * and all is reaped. For programs that wait for nothing else.
  */
 VIO_EXPORT int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms);
+
+/* What a queue has seen since it was opened. */
+struct vio_blk_stats {
+	uint64_t requests;           /* given to the device; each part of a large one counts */
+	uint64_t spins, spins_found; /* waits that spun; and found something by that */
+	uint64_t sleeps;             /* waits that slept */
+	uint64_t interrupts;         /* acknowledged, whatever they told of */
+	uint64_t interrupts_missed;  /* completions that no interrupt told of */
+	uint64_t violations;         /* of the specification, by the device */
+	uint64_t resets;             /* because of a failure */
+};
+
+/* The queue's thread. */
+VIO_EXPORT void vio_blk_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats);
 
 /**
  * vio_blk_check - deadlines and device events; call it about once a second
  *
- * Fails overdue requests (by a reset), notices DEVICE_NEEDS_RESET and removal,
- * and reads the configuration again when it changed. Returns the enum vio_event
- * bits seen. The queue's thread; what failed is reaped afterwards.
+ * Fails overdue requests (by a reset), notices DEVICE_NEEDS_RESET, a device that
+ * reset itself, and removal, and reads the configuration again when it changed.
+ * Returns the enum vio_event bits seen. The queue's thread; what failed is reaped
+ * afterwards.
  */
 VIO_EXPORT unsigned vio_blk_check(struct vio_blk *blk);
 
 /* GOOD, or what to expect. */
 VIO_EXPORT enum vio_blk_health vio_blk_health(const struct vio_blk *blk);
 
+/* What submit says of it: 0 while GOOD, -ENODEV for a device that went, otherwise -EIO. */
+VIO_EXPORT int vio_blk_error(const struct vio_blk *blk);
+
 /**
  * vio_blk_restart - bring a FAILED device back; everything must have been reaped
  *
  * Returns 0 and the device is GOOD; or a negative errno, and it stays FAILED or
- * becomes LOST. Blocks, bounded.
+ * becomes LOST; -ENODEV for a device that went. Blocks, bounded.
  */
 VIO_EXPORT int vio_blk_restart(struct vio_blk *blk, struct vio_error *err);
 

@@ -95,7 +95,9 @@ VIO_EXPORT int vio_device_start(struct vio_device *device, struct vio_error *err
 /**
  * vio_device_events - what happened since the last call, as enum vio_event bits
  *
- * Two register reads: not for the I/O path, once a second is plenty.
+ * Two register reads: not for the I/O path, once a second is plenty. A device that
+ * reset itself counts as one that needs it. VIO_EVENT_CONFIG is missing where the
+ * transport has no config_generation: there, read the configuration and compare.
  */
 VIO_EXPORT unsigned vio_device_events(struct vio_device *device);
 

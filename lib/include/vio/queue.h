@@ -29,6 +29,7 @@
 #include <vio/dma.h>
 #include <vio/error.h>
 #include <vio/export.h>
+#include <vio/spin.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,7 +44,8 @@ struct vio_queue_used {
 
 /**
  * vio_queue_open - set up virtqueue @index of @device
- * @size: entries wanted, a power of two, 2..32768; the device may allow fewer
+ * @size: entries wanted, a power of two, 2..32768; the device may allow fewer, or
+ *        have a fixed size (transport.h), which is then used
  *
  * Before vio_device_start(). Returns 0, -ENODEV if the device has no such queue,
  * -EPROTO if what it says of it is impossible, -ENOMEM. VirtIO 1.2, 2.7.
@@ -65,7 +67,7 @@ VIO_EXPORT int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err);
  */
 VIO_EXPORT void vio_queue_close(struct vio_queue *queue);
 
-/* Entries of the ring: what was asked for, or the device's maximum. */
+/* Entries of the ring: what was asked for, the device's maximum, or its fixed size. */
 VIO_EXPORT uint16_t vio_queue_size(const struct vio_queue *queue);
 
 /* Descriptors that are free now. */
@@ -112,11 +114,28 @@ VIO_EXPORT const char *vio_queue_fault(const struct vio_queue *queue);
  */
 VIO_EXPORT void *vio_queue_take(struct vio_queue *queue);
 
+/*
+ * Waiting. Awake, the device is asked for no interrupts; asleep, it is:
+ *
+ *   if (!vio_queue_wait_arm(q)) {
+ *           wait on wait_fd and events_fd, VIO_WAIT_BACKSTOP_MS at most
+ *           wait_fd readable:    vio_queue_wait_ack(q)
+ *           events_fd readable:  vio_queue_events_ack(q)
+ *           neither:             vio_queue_wait_expired(q)
+ *           vio_queue_wait_disarm(q)
+ *   }
+ *   vio_queue_reap(q)
+ */
+
+/* Chosen: how long a lost interrupt may go unnoticed. */
+#define VIO_WAIT_BACKSTOP_MS 100
+
 /**
  * vio_queue_wait_fd - the file descriptor to wait on, or a negative errno
  *
  * Watch it (poll, epoll, io_uring), never read it; it belongs to the transport.
- * Order: wait_arm(); if it returns false, wait; then wait_ack(); then reap.
+ * Ask before each wait: it is another one after vio_queue_wait_expired() found
+ * that interrupts do not arrive.
  */
 VIO_EXPORT int vio_queue_wait_fd(const struct vio_queue *queue);
 
@@ -128,16 +147,56 @@ VIO_EXPORT int vio_queue_wait_fd(const struct vio_queue *queue);
 VIO_EXPORT bool vio_queue_wait_arm(struct vio_queue *queue);
 
 /**
+ * vio_queue_wait_disarm - awake, whatever the reason: no more interrupts
+ *
+ * Ack and reap (of something) imply it.
+ */
+VIO_EXPORT void vio_queue_wait_disarm(struct vio_queue *queue);
+
+/**
  * vio_queue_wait_ack - a wake-up arrived; returns enum vio_event bits it carried
  */
 VIO_EXPORT unsigned vio_queue_wait_ack(struct vio_queue *queue);
 
 /**
- * vio_queue_wait - spin briefly, then sleep, until completions may be there
+ * vio_queue_wait_expired - nothing arrived within VIO_WAIT_BACKSTOP_MS
  *
- * Returns 0, or -ETIMEDOUT after @timeout_ms. Blocks.
+ * Returns true if there is something to reap all the same. The third time in a row
+ * it gives up interrupts: the transport polls from then on. Blocks for 1 ms when
+ * an interrupt seems to be missing.
+ */
+VIO_EXPORT bool vio_queue_wait_expired(struct vio_queue *queue);
+
+/*
+ * News of the device, for who waits on queue 0: a descriptor beside its own, or
+ * -ENOTSUP where news comes with that one; and their enum vio_event bits.
+ */
+VIO_EXPORT int vio_queue_events_fd(const struct vio_queue *queue);
+VIO_EXPORT unsigned vio_queue_events_ack(struct vio_queue *queue);
+
+/**
+ * vio_queue_wait - spin, then sleep, until completions may be there
+ *
+ * Returns 0; -ETIMEDOUT after @timeout_ms; -EINTR when the device gave up or went:
+ * see vio_queue_news(). Blocks. How long it spins is the queue's vio_spin.
  */
 VIO_EXPORT int vio_queue_wait(struct vio_queue *queue, unsigned timeout_ms);
+
+/* The enum vio_event bits that came during vio_queue_wait(), since the last call. */
+VIO_EXPORT unsigned vio_queue_news(struct vio_queue *queue);
+
+/* What vio_queue_wait() goes by; who waits otherwise may use it, too. */
+VIO_EXPORT struct vio_spin *vio_queue_spin(struct vio_queue *queue);
+
+struct vio_queue_stats {
+	uint64_t chains;            /* published */
+	uint64_t sleeps;            /* times armed and found nothing yet */
+	uint64_t interrupts;        /* acknowledged */
+	uint64_t interrupts_missed; /* completions that no interrupt told of */
+};
+
+/* Valid until close; the queue's thread. Call it before 2^32 chains went by. */
+VIO_EXPORT const struct vio_queue_stats *vio_queue_stats(struct vio_queue *queue);
 
 #ifdef __cplusplus
 }

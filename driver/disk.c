@@ -90,11 +90,10 @@ static int check(const struct devb_disk *disk, const struct devb_io *io)
 {
 	const struct devb_block *block = &disk->block;
 
-	if (vio_blk_health(disk->blk) != VIO_BLK_GOOD) {
-		return -EIO;
-	}
-	if (io->op == DEVB_FLUSH) {
-		return 0;
+	int error = vio_blk_error(disk->blk);
+
+	if (error < 0 || io->op == DEVB_FLUSH) {
+		return error;
 	}
 	if (io->size == 0 || io->size > DEVB_IO_MAX) {
 		return -EINVAL;
@@ -300,16 +299,47 @@ bool devb_disk_wait_arm(struct devb_disk *disk)
 	return has_work(disk) || vio_blk_wait_arm(disk->queue);
 }
 
-void devb_disk_wait_ack(struct devb_disk *disk)
+void devb_disk_wait_disarm(struct devb_disk *disk)
 {
-	vio_blk_wait_ack(disk->queue);
+	vio_blk_wait_disarm(disk->queue);
+}
+
+bool devb_disk_wait_ack(struct devb_disk *disk)
+{
+	return vio_blk_wait_ack(disk->queue) != 0;
+}
+
+void devb_disk_wait_expired(struct devb_disk *disk)
+{
+	vio_blk_wait_expired(disk->queue);
+}
+
+bool devb_disk_has_interrupts(const struct devb_disk *disk)
+{
+	return vio_blk_has_interrupts(disk->queue);
+}
+
+int devb_disk_events_fd(const struct devb_disk *disk)
+{
+	return vio_blk_events_fd(disk->blk);
+}
+
+bool devb_disk_events_ack(struct devb_disk *disk)
+{
+	return vio_blk_events_ack(disk->blk) != 0;
+}
+
+struct vio_spin *devb_disk_spin(struct devb_disk *disk)
+{
+	return vio_blk_spin(disk->queue);
 }
 
 static void recover(struct devb_disk *disk)
 {
 	struct vio_error err;
 
-	if (vio_blk_in_flight(disk->queue) || disk->restarts >= RESTARTS_MAX) {
+	if (vio_blk_in_flight(disk->queue) || disk->restarts >= RESTARTS_MAX ||
+	    devb_disk_is_lost(disk)) {
 		return;
 	}
 	disk->restarts++;
@@ -322,16 +352,19 @@ static void recover(struct devb_disk *disk)
 	}
 }
 
-void devb_disk_tick(struct devb_disk *disk)
+bool devb_disk_tick(struct devb_disk *disk)
 {
+	uint64_t size = disk->block.size;
+
 	if (vio_blk_health(disk->blk) == VIO_BLK_FAILED) {
 		recover(disk);
 	} else if (vio_blk_check(disk->blk) & VIO_EVENT_CONFIG) {
 		take_info(disk);
 	}
+	return disk->block.size != size;
 }
 
 bool devb_disk_is_lost(const struct devb_disk *disk)
 {
-	return vio_blk_health(disk->blk) == VIO_BLK_LOST;
+	return vio_blk_health(disk->blk) == VIO_BLK_LOST || vio_blk_error(disk->blk) == -ENODEV;
 }

@@ -37,18 +37,29 @@ unsigned devb_disk_in_flight(const struct devb_disk *disk);
 
 /*
  * Waiting for the device, see blk.h. arm returns true if there is something to
- * poll already.
+ * poll already. The acks return true if the device has news: tick soon.
  */
 int devb_disk_wait_fd(const struct devb_disk *disk);
 bool devb_disk_wait_arm(struct devb_disk *disk);
-void devb_disk_wait_ack(struct devb_disk *disk);
+void devb_disk_wait_disarm(struct devb_disk *disk);
+bool devb_disk_wait_ack(struct devb_disk *disk);
+void devb_disk_wait_expired(struct devb_disk *disk);
+bool devb_disk_has_interrupts(const struct devb_disk *disk);
+int devb_disk_events_fd(const struct devb_disk *disk);
+bool devb_disk_events_ack(struct devb_disk *disk);
+struct vio_spin *devb_disk_spin(struct devb_disk *disk);
 
-/* Once a second: deadlines, resize, recovery. */
-void devb_disk_tick(struct devb_disk *disk);
+/**
+ * devb_disk_tick - once a second, and at news: deadlines, resize, recovery
+ *
+ * Returns true if the size of the block is another one now.
+ */
+bool devb_disk_tick(struct devb_disk *disk);
 
 /*
- * The device did not confirm a reset and may still write to its memory: the disk
- * fails everything from now on, and no buffer of a failed read may be used again.
+ * The device is gone, or did not confirm a reset and may still write to its
+ * memory: the disk fails everything from now on. No buffer of a failed read may be
+ * used again.
  */
 bool devb_disk_is_lost(const struct devb_disk *disk);
 

@@ -9,8 +9,10 @@
  *   devb_loop_stop()    finish what is in flight, flush, end the thread
  *   devb_loop_close()
  *
- * While requests are in flight it spins briefly, then sleeps with growing
- * pauses; with nothing in flight it sleeps until a message or the tick.
+ * While requests are in flight it spins for as long as the disk's vio_spin allows
+ * and then sleeps: until the device interrupts, or with growing pauses where it
+ * cannot. With nothing in flight it sleeps until a message, news of the device, or
+ * the tick.
  */
 #ifndef DEVB_LOOP_H
 #define DEVB_LOOP_H
@@ -24,11 +26,18 @@
 
 struct devb_loop;
 
-/* Called once on the loop's thread when it ends by itself: volumes unmounted, device lost. */
-typedef void devb_loop_ended(void *context);
+/* What the loop tells, on its own thread. */
+struct devb_loop_listener {
+	/* once, when it ends by itself: volumes unmounted, device lost */
+	void (*ended)(void *context);
+	/* the disk has another size; whoever wants to may ask the volume for it, elsewhere */
+	void (*resized)(void *context);
+	void *context;
+};
 
+/* @listener is copied. */
 int devb_loop_open(struct devb_loop **out, struct devb_disk *disk, struct fsg_channel *channel,
-		   devb_loop_ended *ended, void *context, struct vio_error *err);
+		   const struct devb_loop_listener *listener, struct vio_error *err);
 int devb_loop_start(struct devb_loop *loop, struct vio_error *err);
 
 /**

@@ -149,6 +149,8 @@ static void add_disk(struct devb_options *options)
 		.address = {.kind = VIOT_PCI_INDEX},
 		.queue_size = QUEUE_SIZE_DEFAULT,
 		.dma_size = DMA_SIZE_DEFAULT,
+		.poll = VIO_POLL_AUTO,
+		.poll_us = VIO_POLL_US_DEFAULT,
 	};
 }
 

@@ -37,6 +37,7 @@
 #include <sys/types.h>
 
 #include <vio/error.h>
+#include <vio/spin.h>
 #include <vio-transport/address.h>
 #include <vio-transport/open.h>
 
@@ -49,8 +50,10 @@ struct devb_disk_options {
 	struct viot_address address;
 	uint16_t queue_size; /* entries, a power of two 4..32768; the device may allow less */
 	enum viot_interrupts interrupts;
-	bool takeover;     /* unbind the kernel's driver first */
-	uint64_t dma_size; /* bytes of memory for transfers, 4 MiB..1 GiB */
+	bool takeover;      /* unbind the kernel's driver first */
+	uint64_t dma_size;  /* bytes of memory for transfers, 4 MiB..1 GiB */
+	enum vio_poll poll; /* how to wait for the device */
+	unsigned poll_us;   /* longest spin of VIO_POLL_AUTO, 0..VIO_POLL_US_MAX */
 };
 
 /* blk automount=[+]device[@ptype]:mountpoint[:fstype[:options]] */

@@ -109,6 +109,33 @@ static int set_interrupts(struct devb_parse *parse, const char *value)
 	return devb_parse_bad_value(parse, value);
 }
 
+static int set_poll(struct devb_parse *parse, const char *value)
+{
+	static const char *const names[] = {
+		[VIO_POLL_AUTO] = "auto",
+		[VIO_POLL_ALWAYS] = "always",
+		[VIO_POLL_NEVER] = "never",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			last_disk(parse)->poll = (enum vio_poll)i;
+			return 0;
+		}
+	}
+	return devb_parse_bad_value(parse, value);
+}
+
+static int set_poll_us(struct devb_parse *parse, const char *value)
+{
+	uint64_t poll_us;
+
+	if (!devb_number_parse(value, 0, VIO_POLL_US_MAX, &poll_us))
+		return devb_parse_bad_value(parse, value);
+	last_disk(parse)->poll_us = (unsigned)poll_us;
+	return 0;
+}
+
 static int set_takeover(struct devb_parse *parse, const char *value)
 {
 	(void)value;
@@ -365,6 +392,13 @@ const struct devb_option devb_option_table[] = {
 	      "one of auto, msix, msix-shared, intx, uio and poll, for example 'interrupts=msix'",
 	      "how the device wakes the driver: msix, msix-shared and intx through vfio-pci, uio "
 	      "through a UIO device, poll not at all; default auto, the first of these that works"),
+	VALUE(VIRTIO, "poll", "auto|always|never", set_poll,
+	      "'auto', 'always' or 'never', for example 'poll=never'",
+	      "wait for the device by spinning as long as it pays and then sleeping (default auto), "
+	      "by spinning while anything is in flight, or by sleeping at once"),
+	VALUE(VIRTIO, "poll_us", "MICROSECONDS", set_poll_us,
+	      "microseconds from 0 to 10000, for example 'poll_us=50'",
+	      "longest spin of poll=auto, 0 to 10000 (default 50)"),
 	FLAG(VIRTIO, "takeover", set_takeover,
 	     "take the device away from the kernel's driver first"),
 

@@ -27,7 +27,7 @@ static void stop_set(sigset_t *set)
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGUSR1); /* a unit ended by itself */
+	sigaddset(set, SIGUSR1); /* a unit has news */
 }
 
 void devb_server_block_signals(void)
@@ -40,7 +40,7 @@ void devb_server_block_signals(void)
 	signal(SIGCHLD, SIG_DFL); /* whatever we inherited: mount(8) is waited for */
 }
 
-static void unit_ended(void *context)
+static void unit_has_news(void *context)
 {
 	(void)context;
 	kill(getpid(), SIGUSR1);
@@ -62,7 +62,7 @@ static int close_unit(unsigned index)
 
 static int start_unit(const struct devb_options *options, unsigned index, struct vio_error *err)
 {
-	int rc = devb_unit_open(&units[index], options, index, unit_ended, NULL, err);
+	int rc = devb_unit_open(&units[index], options, index, unit_has_news, NULL, err);
 
 	if (rc < 0) {
 		return rc;
@@ -146,8 +146,11 @@ static void look_again(void)
 	}
 }
 
-/* Disks that ended by themselves go; the others stay. Returns how many are left. */
-static unsigned close_ended(void)
+/*
+ * Disks that ended by themselves go, others may have changed their size. Returns how
+ * many are left.
+ */
+static unsigned take_news(void)
 {
 	unsigned left = 0;
 
@@ -155,6 +158,8 @@ static unsigned close_ended(void)
 		if (units[i] && devb_unit_has_ended(units[i])) {
 			vio_log(VIO_LOG_ERROR, "a disk ended by itself: its volumes are gone");
 			close_unit(i);
+		} else if (units[i]) {
+			devb_unit_refresh(units[i]);
 		}
 		left += units[i] != NULL;
 	}
@@ -178,7 +183,7 @@ int devb_server_wait(void)
 		signal_number =
 			wants_more() ? sigtimedwait(&set, NULL, &retry) : sigwaitinfo(&set, NULL);
 		if (signal_number == SIGUSR1) {
-			if (close_ended() == 0 && !wants_more()) {
+			if (take_news() == 0 && !wants_more()) {
 				return -EIO;
 			}
 		} else if (signal_number > 0) {

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +38,8 @@ struct devb_unit {
 	struct fsg_tree *tree;
 	struct fsg_channel *channel;
 	struct devb_loop *loop;
-	atomic_bool has_ended;
-	void (*ended)(void *);
+	atomic_bool has_ended, has_resized;
+	void (*news)(void *);
 	void *context;
 	struct devb_names names;
 	bool has_mount_dir;
@@ -50,6 +51,13 @@ struct devb_unit {
 	unsigned shown_index[DEVB_PARTITIONS_MAX];
 	char id[VIO_BLK_ID_SIZE + 1];
 };
+
+/* Without time for it there is no spinning; in vio_blk_options, 0 means the default. */
+static enum vio_poll poll_of(const struct devb_disk_options *options)
+{
+	return options->poll == VIO_POLL_AUTO && options->poll_us == 0 ? VIO_POLL_NEVER
+								       : options->poll;
+}
 
 static int open_device(struct devb_unit *unit, struct vio_error *err)
 {
@@ -64,6 +72,8 @@ static int open_device(struct devb_unit *unit, struct vio_error *err)
 		.timeout_ms = unit->options->timeout_s * 1000,
 		.bounce_size = BOUNCE_SIZE,
 		.read_only = unit->options->read_only,
+		.poll = poll_of(unit->disk_options),
+		.poll_us = unit->disk_options->poll_us,
 	};
 	int rc = viot_open(&unit->transport, &unit->disk_options->address, &transport_options, err);
 
@@ -91,6 +101,12 @@ static int note_what_was_found(struct devb_unit *unit, struct vio_error *err)
 	if (info->queue_size_clamped) {
 		vio_log(VIO_LOG_WARN, "%s: qsize=%u is more than the device takes: %u is used",
 			unit->transport->name, unit->disk_options->queue_size, info->queue_size);
+	}
+	if (info->queue_size > unit->disk_options->queue_size) {
+		vio_log(VIO_LOG_INFO,
+			"%s: the device has a fixed queue of %u entries: qsize=%u "
+			"has no effect",
+			unit->transport->name, info->queue_size, unit->disk_options->queue_size);
 	}
 	if (!info->can_flush && info->writeback) {
 		vio_log(VIO_LOG_WARN,
@@ -203,11 +219,21 @@ static void loop_ended(void *context)
 	struct devb_unit *unit = context;
 
 	atomic_store(&unit->has_ended, true);
-	unit->ended(unit->context);
+	unit->news(unit->context);
+}
+
+/* On the loop's thread. */
+static void disk_resized(void *context)
+{
+	struct devb_unit *unit = context;
+
+	atomic_store(&unit->has_resized, true);
+	unit->news(unit->context);
 }
 
 static int open_all(struct devb_unit *unit, struct vio_error *err)
 {
+	const struct devb_loop_listener listener = {loop_ended, disk_resized, unit};
 	int rc = open_device(unit, err);
 
 	if (rc < 0 || (rc = note_what_was_found(unit, err)) < 0 ||
@@ -216,12 +242,12 @@ static int open_all(struct devb_unit *unit, struct vio_error *err)
 	    (rc = open_channel(unit, err)) < 0) {
 		return rc;
 	}
-	rc = devb_loop_open(&unit->loop, unit->disk, unit->channel, loop_ended, unit, err);
+	rc = devb_loop_open(&unit->loop, unit->disk, unit->channel, &listener, err);
 	return rc < 0 ? rc : devb_loop_start(unit->loop, err);
 }
 
 int devb_unit_open(struct devb_unit **out, const struct devb_options *options, unsigned index,
-		   void (*ended)(void *), void *context, struct vio_error *err)
+		   void (*news)(void *), void *context, struct vio_error *err)
 {
 	struct devb_unit *unit = calloc(1, sizeof(*unit));
 	int rc;
@@ -232,7 +258,7 @@ int devb_unit_open(struct devb_unit **out, const struct devb_options *options, u
 	}
 	unit->options = options;
 	unit->disk_options = &options->disks[index];
-	unit->ended = ended;
+	unit->news = news;
 	unit->context = context;
 	rc = open_all(unit, err);
 	if (rc < 0) {
@@ -333,7 +359,7 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 		!info->can_flush  ? "no flush"
 		: info->writeback ? "write-back"
 				  : "write-through",
-		info->queue_size, unit->transport->interrupts ? "interrupts" : "polled");
+		info->queue_size, unit->transport->wake_up);
 	fprintf(out, "   ");
 	for (unsigned i = 0; i < unit->names.count; i++) {
 		struct devb_volume volume;
@@ -347,6 +373,35 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 bool devb_unit_has_ended(const struct devb_unit *unit)
 {
 	return atomic_load(&unit->has_ended);
+}
+
+void devb_unit_refresh(struct devb_unit *unit)
+{
+	char path[PATH_MAX];
+	struct statx attr;
+
+	if (!atomic_exchange(&unit->has_resized, false)) {
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/%s", unit->names.target_dir, unit->names.disk);
+	/* a failure means that the volumes end: nobody needs their size any more */
+	(void)statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_SIZE, &attr);
+}
+
+/* The unit's loop is over: its queue is ours. */
+static void log_stats(const struct devb_unit *unit)
+{
+	struct vio_blk_stats stats;
+
+	vio_blk_stats(vio_blk_queue(unit->blk, 0), &stats);
+	vio_log(VIO_LOG_DEBUG,
+		"%s: %llu requests, %llu spins (%llu found something), %llu sleeps, %llu "
+		"interrupts (%llu missed), %llu violations by the device, %llu resets",
+		unit->transport->name, (unsigned long long)stats.requests,
+		(unsigned long long)stats.spins, (unsigned long long)stats.spins_found,
+		(unsigned long long)stats.sleeps, (unsigned long long)stats.interrupts,
+		(unsigned long long)stats.interrupts_missed, (unsigned long long)stats.violations,
+		(unsigned long long)stats.resets);
 }
 
 void devb_unit_hide(struct devb_unit *unit)
@@ -368,6 +423,7 @@ int devb_unit_close(struct devb_unit *unit)
 			vio_log(VIO_LOG_WARN, "%s: %u files were still open", unit->names.disk,
 				fsg_channel_open_files(unit->channel));
 		}
+		log_stats(unit);
 	}
 	devb_loop_close(unit->loop);
 	fsg_channel_close(unit->channel);

@@ -5,6 +5,7 @@
  *
  *   devb_unit_open()        the disk can be opened under its name
  *   devb_unit_partitions()  and its partitions too
+ *   devb_unit_refresh()     after news: the kernel sees the disk's present size
  *   devb_unit_hide()        the names are gone, open files still work
  *   devb_unit_close()       finish, flush, unmount, reset, free
  *
@@ -35,13 +36,14 @@ struct devb_volume {
 /**
  * devb_unit_open - bring one disk up
  * @index: into options->disks
- * @ended: called once on another thread if the unit ends by itself
+ * @news: called on another thread when the unit ended by itself, or its disk has
+ *        another size
  *
  * Returns 0 or a negative errno with a sentence, -ENODEV among them; everything
  * is undone then.
  */
 int devb_unit_open(struct devb_unit **out, const struct devb_options *options, unsigned index,
-		   void (*ended)(void *), void *context, struct vio_error *err);
+		   void (*news)(void *), void *context, struct vio_error *err);
 
 /* Reads the partition table through the volume itself and shows what is in it. */
 int devb_unit_partitions(struct devb_unit *unit, struct vio_error *err);
@@ -54,6 +56,12 @@ void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_
 
 /* It ended by itself: close it. */
 bool devb_unit_has_ended(const struct devb_unit *unit);
+
+/*
+ * The kernel keeps a file's size until somebody asks for it, and a loop device asks
+ * nobody. Does that if the size has changed. Blocks until the unit's loop answers.
+ */
+void devb_unit_refresh(struct devb_unit *unit);
 
 void devb_unit_hide(struct devb_unit *unit);
 /* Returns 0, or a negative errno if the last flush failed. NULL is allowed. */

@@ -7,8 +7,12 @@
 #include <limits.h>
 #include <sys/statvfs.h>
 
-/* A device's size or write protection may change: the kernel asks again after this time. */
-#define ATTR_SECONDS 1.0
+/*
+ * A device's size may change at any time, so the kernel asks for each stat and open;
+ * reads and writes do not wait for that. Telling it of a change instead would be a
+ * call from the very thread that it may be waiting for.
+ */
+#define ATTR_SECONDS 0.0
 /* Names stay as long as the tree. */
 #define NAME_SECONDS 3600.0
 

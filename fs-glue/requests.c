@@ -52,14 +52,15 @@ static void give_back(struct fsg_request *request)
 
 /*
  * What a caller of read(2) or write(2) on a block device expects. Whatever else
- * a block says (the device is gone, broke its protocol) is EIO to a program: it
- * knows what to do with that, while ENODEV means to it that such files can't be
- * read at all.
+ * a block says (it broke its protocol) is EIO to a program: it knows what to do
+ * with that. So is a read behind the end of a disk that has shrunk.
  */
-static int to_errno(int result)
+static int to_errno(enum devb_op op, int result)
 {
 	switch (result) {
 	case -ENOSPC:
+		return op == DEVB_READ ? EIO : ENOSPC;
+	case -ENODEV:
 	case -EROFS:
 	case -ETIMEDOUT:
 	case -EOPNOTSUPP:
@@ -85,7 +86,7 @@ static void reply_write(struct fsg_request *request)
 static void finish(struct fsg_request *request, int result)
 {
 	if (result < 0)
-		fuse_reply_err(request->fuse, to_errno(result));
+		fuse_reply_err(request->fuse, to_errno(request->io.op, result));
 	else if (request->io.op == DEVB_READ)
 		reply_read(request);
 	else if (request->io.op == DEVB_WRITE)

@@ -151,7 +151,9 @@ errors() {
     tell $way 28 1
     refuse "$way: ENOSPC stays" "No space left" direct_write
     tell $way 19 1
-    refuse "$way: ENODEV becomes EIO" "Input/output error" direct_read
+    refuse "$way: ENODEV stays" "No such device" direct_read
+    tell $way 28 1
+    refuse "$way: read behind the end gives EIO" "Input/output error" direct_read
     tell $way 71 1
     refuse "$way: EPROTO becomes EIO" "Input/output error" direct_write
   done

@@ -41,6 +41,10 @@ static const struct good {
 	{"virtio interrupts=auto", "pci 0;"},
 	{"virtio interrupts=msix virtio pci=1,interrupts=poll",
 	 "pci 0 interrupts 1;pci 1 interrupts 5;"},
+	{"virtio poll=always", "pci 0 poll 1;"},
+	{"virtio poll=never,poll_us=0 virtio pci=1,poll=auto,poll_us=10000",
+	 "pci 0 poll 2 for 0;pci 1 for 10000;"},
+	{"virtio poll_us=0x20,poll=never,poll=auto", "pci 0 for 32;"},
 	{"virtio dma=16384K virtio pci=1,dma=8388608B", "pci 0 dma 16777216;pci 1;"},
 	{"virtio pci=0,qsize=64 blk ro virtio pci=1,takeover",
 	 "pci 0 queue 64;pci 1 takeover; ro;"},
@@ -122,6 +126,10 @@ static void describe_disk(const struct devb_disk_options *disk)
 	if (disk->interrupts) {
 		describe(" interrupts %d", (int)disk->interrupts);
 	}
+	if (disk->poll != VIO_POLL_AUTO)
+		describe(" poll %d", disk->poll);
+	if (disk->poll_us != 50)
+		describe(" for %u", disk->poll_us);
 	describe("%s;", disk->takeover ? " takeover" : "");
 }
 
@@ -223,6 +231,10 @@ static const struct bad {
 	{"virtio dma=17179869185G", {"dma=17179869185G"}},
 	{"virtio dma=8MB", {"dma=8MB"}},
 	{"virtio dma=8p", {"dma=8p"}},
+	{"virtio poll=sometimes", {"virtio poll=sometimes", "'auto', 'always' or 'never'"}},
+	{"virtio poll=", {"virtio poll", "no value"}},
+	{"virtio poll_us=10001", {"poll_us=10001", "from 0 to 10000"}},
+	{"virtio poll_us=-1", {"poll_us=-1"}},
 	{"blk auto=all", {"auto=all", "'none' or 'partition'"}},
 	{"blk devdir=dev", {"devdir=dev", "absolute"}},
 	{"blk maxio=7", {"maxio=7", "8 or more"}},

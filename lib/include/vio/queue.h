@@ -127,9 +127,6 @@ VIO_EXPORT void *vio_queue_take(struct vio_queue *queue);
  *   vio_queue_reap(q)
  */
 
-/* Chosen: how long a lost interrupt may go unnoticed. */
-#define VIO_WAIT_BACKSTOP_MS 100
-
 /**
  * vio_queue_wait_fd - the file descriptor to wait on, or a negative errno
  *

@@ -45,6 +45,9 @@ enum vio_poll {
 #define VIO_POLL_US_DEFAULT 50
 #define VIO_POLL_US_MAX     10000
 
+/* Chosen: who sleeps on an interrupt looks anyway after so long: it may be lost. */
+#define VIO_WAIT_BACKSTOP_MS 100
+
 struct vio_spin {
 	enum vio_poll poll;
 	uint64_t max_ns; /* poll_us */

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the loop's thread waits for, and what it does then. */
+#include "loop_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <vio/log.h>
+
+enum {
+	TICK_S = 1,
+	SPIN_CHECKS = 32, /* looks between two looks at the clock */
+	BURST_MAX = 32,   /* messages before the disk has its turn */
+};
+
+/* What a completion of the io_uring belongs to. */
+enum source {
+	SOURCE_MESSAGE = 1, /* the channel's file descriptor was read */
+	SOURCE_DEVICE,      /* the disk may have completions */
+	SOURCE_EVENTS,      /* the device itself has news */
+	SOURCE_TICK,
+	SOURCE_CALL, /* somebody outside wants something */
+	SOURCE_CANCEL,
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * Each source has one request at most in the ring, which has room for all of
+ * them: should it ever be full, the next turn of the loop tries again.
+ */
+static void receive(struct devb_loop *loop)
+{
+	struct io_uring_sqe *sqe;
+	void *where;
+	size_t size;
+
+	if (loop->is_receiving || loop->is_stopping ||
+	    !fsg_channel_receive(loop->channel, &where, &size)) {
+		return;
+	}
+	sqe = io_uring_get_sqe(&loop->ring);
+	if (sqe) {
+		io_uring_prep_read(sqe, fsg_channel_fd(loop->channel), where, (unsigned)size, 0);
+		io_uring_sqe_set_data64(sqe, SOURCE_MESSAGE);
+		loop->is_receiving = true;
+	}
+}
+
+/* The request that watches another descriptor than the present one ends; then comes the new. */
+static void unwatch_device(struct devb_loop *loop)
+{
+	struct io_uring_sqe *sqe;
+
+	if (loop->is_unwatching || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+		return;
+	}
+	io_uring_prep_cancel64(sqe, SOURCE_DEVICE, 0);
+	io_uring_sqe_set_data64(sqe, SOURCE_CANCEL);
+	loop->is_unwatching = true;
+}
+
+static void watch_device(struct devb_loop *loop)
+{
+	int fd = devb_disk_wait_fd(loop->disk);
+	struct io_uring_sqe *sqe;
+
+	if (loop->is_watching) {
+		if (fd != loop->watched_fd) {
+			unwatch_device(loop);
+		}
+		return;
+	}
+	sqe = io_uring_get_sqe(&loop->ring);
+	if (sqe) {
+		io_uring_prep_poll_add(sqe, fd, POLLIN);
+		io_uring_sqe_set_data64(sqe, SOURCE_DEVICE);
+		loop->is_watching = true;
+		loop->watched_fd = fd;
+	}
+}
+
+static void watch_events(struct devb_loop *loop)
+{
+	int fd = devb_disk_events_fd(loop->disk);
+	struct io_uring_sqe *sqe;
+
+	if (loop->is_watching_events || fd < 0 || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+		return;
+	}
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, SOURCE_EVENTS);
+	loop->is_watching_events = true;
+}
+
+static void start_tick(struct devb_loop *loop)
+{
+	struct io_uring_sqe *sqe;
+
+	if (loop->is_ticking || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+		return;
+	}
+	loop->tick.tv_sec = TICK_S;
+	io_uring_prep_timeout(sqe, &loop->tick, 0, 0);
+	io_uring_sqe_set_data64(sqe, SOURCE_TICK);
+	loop->is_ticking = true;
+}
+
+static void listen_for_calls(struct devb_loop *loop)
+{
+	struct io_uring_sqe *sqe;
+
+	if (loop->is_listening || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+		return;
+	}
+	io_uring_prep_read(sqe, loop->wake, &loop->call_count, sizeof(loop->call_count), 0);
+	io_uring_sqe_set_data64(sqe, SOURCE_CALL);
+	loop->is_listening = true;
+}
+
+/* A message that has been read must be answered; one that has not, need not be. */
+static void stop_receiving(struct devb_loop *loop)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!loop->is_receiving || loop->is_cancelled ||
+	    (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+		return;
+	}
+	io_uring_prep_cancel64(sqe, SOURCE_MESSAGE, 0);
+	io_uring_sqe_set_data64(sqe, SOURCE_CANCEL);
+	loop->is_cancelled = true;
+}
+
+/* A wait for the device is over; only one that slept has learnt something by that. */
+static void end_wait(struct devb_loop *loop, bool slept)
+{
+	if (slept && loop->waiting_since_ns) {
+		vio_spin_slept(devb_disk_spin(loop->disk), now_ns() - loop->waiting_since_ns);
+	}
+	loop->waiting_since_ns = 0;
+}
+
+/*
+ * The only way to poll, because it is also the last moment to notice a lost
+ * device: what poll hands back to the channel is memory that such a device may
+ * still write to, so nothing may be received into it afterwards.
+ */
+static unsigned poll_disk(struct devb_loop *loop)
+{
+	unsigned n = devb_disk_poll(loop->disk);
+
+	if (n && loop->waiting_since_ns) {
+		end_wait(loop, true);
+	}
+
+	if (devb_disk_is_lost(loop->disk) && !loop->is_lost) {
+		vio_log(VIO_LOG_ERROR, "the device is lost: its volumes end here");
+		loop->is_lost = true;
+		loop->is_stopping = true;
+	}
+	return n;
+}
+
+static void tick(struct devb_loop *loop)
+{
+	if (devb_disk_tick(loop->disk)) {
+		loop->listener.resized(loop->listener.context);
+	}
+}
+
+/* A cancelled watch says nothing of the descriptor that is watched next. */
+static void device_woke(struct devb_loop *loop, int result)
+{
+	loop->is_watching = false;
+	loop->is_unwatching = false;
+	if (result != -ECANCELED && devb_disk_wait_ack(loop->disk)) {
+		tick(loop);
+	}
+}
+
+static void handle(struct devb_loop *loop, enum source source, int result)
+{
+	switch (source) {
+	case SOURCE_MESSAGE:
+		loop->is_receiving = false;
+		end_wait(loop, false);
+		fsg_channel_received(loop->channel, result == -ECANCELED ? -EINTR : result);
+		break;
+	case SOURCE_DEVICE:
+		device_woke(loop, result);
+		break;
+	case SOURCE_EVENTS:
+		loop->is_watching_events = false;
+		if (devb_disk_events_ack(loop->disk)) {
+			tick(loop);
+		}
+		break;
+	case SOURCE_TICK:
+		loop->is_ticking = false;
+		tick(loop);
+		break;
+	case SOURCE_CALL:
+		loop->is_listening = false;
+		loop_answer_call(loop);
+		break;
+	case SOURCE_CANCEL:
+		break;
+	}
+}
+
+/* True if there was something. */
+static bool handle_completions(struct devb_loop *loop)
+{
+	struct io_uring_cqe *cqe;
+	bool any = false;
+
+	while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
+		enum source source = (enum source)io_uring_cqe_get_data64(cqe);
+		int result = cqe->res;
+
+		io_uring_cqe_seen(&loop->ring, cqe);
+		handle(loop, source, result);
+		any = true;
+	}
+	return any;
+}
+
+/* Everything that is there, so that one notification of the device covers it all. */
+static void handle_burst(struct devb_loop *loop)
+{
+	for (int i = 0; i < BURST_MAX; i++) {
+		listen_for_calls(loop);
+		start_tick(loop);
+		receive(loop);
+		io_uring_submit(&loop->ring);
+		if (!handle_completions(loop)) {
+			break;
+		}
+	}
+}
+
+static bool look_for(struct devb_loop *loop, uint64_t start_ns, uint64_t allowance_ns)
+{
+	do {
+		for (int i = 0; i < SPIN_CHECKS; i++) {
+			if (poll_disk(loop) || io_uring_cq_ready(&loop->ring)) {
+				return true;
+			}
+		}
+	} while (now_ns() - start_ns < allowance_ns);
+	return false;
+}
+
+/* Once in a wait. True as soon as there is something to do. */
+static bool spin(struct devb_loop *loop)
+{
+	struct vio_spin *spin = devb_disk_spin(loop->disk);
+	uint64_t start_ns, allowance_ns;
+	bool found;
+
+	if (loop->waiting_since_ns) {
+		return false;
+	}
+	start_ns = now_ns();
+	allowance_ns = vio_spin_allowance(spin);
+	if (allowance_ns > 0) {
+		io_uring_submit(&loop->ring);
+		found = look_for(loop, start_ns, allowance_ns);
+		vio_spin_ended(spin, found);
+		if (found) {
+			return true;
+		}
+	}
+	loop->waiting_since_ns = start_ns;
+	return false;
+}
+
+/* Until there is a message, a wake-up, or, with requests in flight, time to look anyway. */
+static void sleep_until_something(struct devb_loop *loop, bool is_busy)
+{
+	struct __kernel_timespec backstop = {.tv_nsec = VIO_WAIT_BACKSTOP_MS * 1000000};
+	struct io_uring_cqe *ignored;
+
+	if (!is_busy || !devb_disk_has_interrupts(loop->disk)) {
+		io_uring_submit_and_wait(&loop->ring, 1);
+	} else if (io_uring_submit_and_wait_timeout(&loop->ring, &ignored, 1, &backstop, NULL) ==
+		   -ETIME) {
+		devb_disk_wait_expired(loop->disk);
+	}
+	devb_disk_wait_disarm(loop->disk);
+}
+
+/*
+ * What was done since may have made room for a message: ask for it before waiting.
+ * Without interrupts the device is watched by a timer, which must not run for nothing.
+ */
+static void wait_for_something(struct devb_loop *loop)
+{
+	bool is_busy = devb_disk_in_flight(loop->disk) > 0;
+
+	receive(loop);
+	if (is_busy && spin(loop)) {
+		return;
+	}
+	if (is_busy || devb_disk_has_interrupts(loop->disk)) {
+		if (devb_disk_wait_arm(loop->disk)) {
+			return;
+		}
+		watch_device(loop);
+	}
+	watch_events(loop);
+	sleep_until_something(loop, is_busy);
+}
+
+static void flushed(struct devb_io *io, int result)
+{
+	struct devb_loop *loop =
+		(struct devb_loop *)((char *)io - offsetof(struct devb_loop, flush));
+
+	loop->flush_result = result;
+	loop->flush_state = FLUSH_DONE;
+}
+
+static void start_flush(struct devb_loop *loop)
+{
+	struct devb_block *block = devb_disk_block(loop->disk);
+
+	loop->flush = (struct devb_io){.op = DEVB_FLUSH, .done = flushed};
+	loop->flush_state = FLUSH_RUNNING;
+	loop->flush_result = block->read_only ? 0 : devb_block_submit(block, &loop->flush);
+	if (block->read_only || loop->flush_result < 0) {
+		loop->flush_state = FLUSH_DONE;
+	}
+}
+
+/* Everything that was accepted is answered and safe. */
+static bool is_finished(struct devb_loop *loop)
+{
+	if (!loop->is_stopping) {
+		return false;
+	}
+	stop_receiving(loop);
+	if (loop->is_receiving || devb_disk_in_flight(loop->disk)) {
+		return false;
+	}
+	if (loop->flush_state == FLUSH_NOT_YET && !loop->is_lost) {
+		start_flush(loop);
+		return loop->flush_state == FLUSH_DONE;
+	}
+	return loop->flush_state != FLUSH_RUNNING;
+}
+
+/* False at the end; otherwise sleeps until there is something to do. */
+static bool go_on(struct devb_loop *loop)
+{
+	if (is_finished(loop)) {
+		return false;
+	}
+	wait_for_something(loop);
+	return true;
+}
+
+void loop_run(struct devb_loop *loop)
+{
+	do {
+		handle_burst(loop);
+		poll_disk(loop);
+		loop->is_stopping |= fsg_channel_ended(loop->channel);
+	} while (go_on(loop));
+	if (loop->is_lost) {
+		loop->flush_result = -EIO;
+	}
+}

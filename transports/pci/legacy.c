@@ -80,7 +80,7 @@ static uint8_t legacy_get_status(struct vio_transport *t)
 {
 	struct pci_transport *p = viot_pci_of(t);
 
-	return viot_base_status(&p->base, read8(p, VIRTIO_PCI_STATUS));
+	return viot_pci_status(p, read8(p, VIRTIO_PCI_STATUS));
 }
 
 static void legacy_set_status(struct vio_transport *t, uint8_t status)

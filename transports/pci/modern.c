@@ -40,7 +40,7 @@ static uint8_t modern_get_status(struct vio_transport *t)
 {
 	struct pci_transport *p = viot_pci_of(t);
 
-	return viot_base_status(&p->base, register_read8(p->common + VIRTIO_PCI_COMMON_STATUS));
+	return viot_pci_status(p, register_read8(p->common + VIRTIO_PCI_COMMON_STATUS));
 }
 
 static void modern_set_status(struct vio_transport *t, uint8_t status)

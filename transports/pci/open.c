@@ -56,6 +56,18 @@ int viot_pci_command(struct pci_transport *p, uint16_t set, uint16_t clear)
 	return viot_pci_config_write16(&p->function, PCI_COMMAND, p->command);
 }
 
+uint8_t viot_pci_status(struct pci_transport *p, uint8_t status)
+{
+	uint16_t vendor;
+
+	if ((status == 0 || status == 0xff) &&
+	    (viot_pci_config_read16(&p->function, PCI_VENDOR_ID, &vendor) < 0 ||
+	     vendor == 0xffff)) {
+		atomic_store(&p->base.is_gone, true);
+	}
+	return viot_base_status(&p->base, status);
+}
+
 /*
  * Registers without DMA: before its reset the device may work for a process that
  * was killed. INTx stays off until somebody answers it: the kernel would shut the

@@ -45,6 +45,11 @@ int viot_pci_start_interrupts(struct pci_transport *p, enum viot_interrupts want
 			      struct vio_error *err);
 
 /* open.c */
+/*
+ * What the status register says, or all ones of a function that is not there any
+ * more: some machines read 0 where nothing answers, which a device says, too.
+ */
+uint8_t viot_pci_status(struct pci_transport *p, uint8_t status);
 /* Sets and clears bits of the command register. */
 int viot_pci_command(struct pci_transport *p, uint16_t set, uint16_t clear);
 void viot_pci_release(struct pci_transport *p);

@@ -26,7 +26,7 @@ int vio_uio_check_owner(struct vio_uio *v)
 	unsigned long flags;
 
 	if (!desc) {
-		dev_err(v->dev, "smem=%pa: irq=%s: Linux has no interrupt %d\n", &v->start,
+		dev_err(v->dev, "smem=0x%llx: irq=%s: Linux has no interrupt %d\n", (u64)v->start,
 			v->version, v->irq);
 		return -EINVAL;
 	}
@@ -36,8 +36,8 @@ int vio_uio_check_owner(struct vio_uio *v)
 	raw_spin_unlock_irqrestore(&desc->lock, flags);
 	if (!owner[0])
 		return 0;
-	dev_err(v->dev, "smem=%pa: irq=%s belongs to another device (%s, interrupt %d in /proc/interrupts)\n",
-		&v->start, v->version, owner, v->irq);
+	dev_err(v->dev, "smem=0x%llx: irq=%s belongs to another device (%s, interrupt %d in /proc/interrupts)\n",
+		(u64)v->start, v->version, owner, v->irq);
 	return -EBUSY;
 }
 
@@ -104,14 +104,14 @@ int vio_uio_use_declared_interrupt(struct vio_uio *v, struct platform_device *pd
 
 	v->irq = platform_get_irq(pdev, 0);
 	if (v->irq < 0) {
-		dev_err(v->dev, "smem=%pa: %s has no interrupt that Linux could use\n", &v->start,
+		dev_err(v->dev, "smem=0x%llx: %s has no interrupt that Linux could use\n", (u64)v->start,
 			dev_name(&pdev->dev));
 		return v->irq;
 	}
 	number = declared_number(pdev, v->irq);
 	if (v->number != NO_NUMBER && number != NO_NUMBER && v->number != number) {
-		dev_err(v->dev, "smem=%pa: irq=%u is not the interrupt of this device: %s is declared with irq=%u\n",
-			&v->start, v->number, dev_name(&pdev->dev), number);
+		dev_err(v->dev, "smem=0x%llx: irq=%u is not the interrupt of this device: %s is declared with irq=%u\n",
+			(u64)v->start, v->number, dev_name(&pdev->dev), number);
 		return -EINVAL;
 	}
 	if (v->number == NO_NUMBER)
@@ -146,21 +146,21 @@ static int register_gsi(struct vio_uio *v)
 	if (rc < 0 && !wants("edge"))
 		rc = acpi_register_gsi(NULL, v->number, ACPI_LEVEL_SENSITIVE, ACPI_ACTIVE_HIGH);
 	if (rc == -EBUSY)
-		dev_err(v->dev, "smem=%pa: irq=%u belongs to another device, which uses it with another trigger or polarity\n",
-			&v->start, v->number);
+		dev_err(v->dev, "smem=0x%llx: irq=%u belongs to another device, which uses it with another trigger or polarity\n",
+			(u64)v->start, v->number);
 	else if (rc < 0)
-		dev_err(v->dev, "smem=%pa: irq=%u: no interrupt controller has this GSI (error %d)\n",
-			&v->start, v->number, rc);
+		dev_err(v->dev, "smem=0x%llx: irq=%u: no interrupt controller has this GSI (error %d)\n",
+			(u64)v->start, v->number, rc);
 	return rc;
 }
 
-/* On x86, registering one of the first 16 changes the trigger under a driver that has it: ask first. */
+/* On x86, to register one of the first 16 changes its trigger under a driver that has it. */
 static int use_gsi(struct vio_uio *v)
 {
 	int rc = 0;
 
 	v->irq = v->number == 2 ? 0 : v->number;	/* the timer's line */
-	if (IS_ENABLED(CONFIG_X86) && v->number < 16)
+	if (IS_ENABLED(CONFIG_X86) && v->number < 16 && irq_has_action(v->irq))
 		rc = vio_uio_check_owner(v);
 	if (rc == 0)
 		rc = register_gsi(v);
@@ -179,8 +179,8 @@ static int use_gsi(struct vio_uio *v)
 static int use_isa_irq(struct vio_uio *v)
 {
 	if (v->number >= 16) {
-		dev_err(v->dev, "smem=%pa: irq=%u: without ACPI there are the interrupts 0 to 15\n",
-			&v->start, v->number);
+		dev_err(v->dev, "smem=0x%llx: irq=%u: without ACPI there are the interrupts 0 to 15\n",
+			(u64)v->start, v->number);
 		return -EINVAL;
 	}
 	v->irq = v->number;
@@ -223,8 +223,8 @@ static int map_spi(struct vio_uio *v, struct device_node *gic)
 	v->irq = domain ? irq_create_fwspec_mapping(&fwspec) : 0;
 	if (v->irq)
 		return devm_add_action_or_reset(v->dev, release_spi, v);
-	dev_err(v->dev, "smem=%pa: irq=%u: the interrupt controller %pOF does not have it\n",
-		&v->start, v->number, gic);
+	dev_err(v->dev, "smem=0x%llx: irq=%u: the interrupt controller %pOF does not have it\n",
+		(u64)v->start, v->number, gic);
 	return -EINVAL;
 }
 
@@ -235,8 +235,8 @@ static int use_spi(struct vio_uio *v)
 
 	gic = of_find_matching_node(NULL, gics);
 	if (!gic) {
-		dev_err(v->dev, "smem=%pa: irq=%u: the device tree has no GIC that this module knows\n",
-			&v->start, v->number);
+		dev_err(v->dev, "smem=0x%llx: irq=%u: the device tree has no GIC that this module knows\n",
+			(u64)v->start, v->number);
 		return -ENODEV;
 	}
 	rc = map_spi(v, gic);
@@ -247,8 +247,8 @@ static int use_spi(struct vio_uio *v)
 static int use_undeclared_interrupt(struct vio_uio *v)
 {
 	if (!IS_ENABLED(CONFIG_X86) && (v->number < 32 || v->number > 1019)) {
-		dev_err(v->dev, "smem=%pa: irq=%u: the INTID of a device's interrupt is 32 to 1019 (SPI n is n + 32)\n",
-			&v->start, v->number);
+		dev_err(v->dev, "smem=0x%llx: irq=%u: the INTID of a device's interrupt is 32 to 1019 (SPI n is n + 32)\n",
+			(u64)v->start, v->number);
 		return -EINVAL;
 	}
 	if (!acpi_disabled)

@@ -109,13 +109,13 @@ static int vio_uio_release(struct uio_info *info, struct inode *inode)
 static int claim_registers(struct vio_uio *v)
 {
 	if (v->start % 4 || v->size < VIRTIO_MMIO_CONFIG || v->start + v->size < v->start) {
-		dev_err(v->dev, "smem=%pa: no registers of a VirtIO device can begin there\n",
-			&v->start);
+		dev_err(v->dev, "smem=0x%llx: no registers of a VirtIO device can begin there\n",
+			(u64)v->start);
 		return -EINVAL;
 	}
 	if (!devm_request_mem_region(v->dev, v->start, v->size, DRIVER)) {
-		dev_err(v->dev, "smem=%pa: a driver of the kernel holds this address, or it is no device's: see /proc/iomem, and unbind the driver\n",
-			&v->start);
+		dev_err(v->dev, "smem=0x%llx: a driver of the kernel holds this address, or it is no device's: see /proc/iomem, and unbind the driver\n",
+			(u64)v->start);
 		return -EBUSY;
 	}
 	return 0;
@@ -127,7 +127,7 @@ static int check_registers(struct vio_uio *v)
 	u32 magic, version;
 
 	if (!registers) {
-		dev_err(v->dev, "smem=%pa: the registers cannot be mapped\n", &v->start);
+		dev_err(v->dev, "smem=0x%llx: the registers cannot be mapped\n", (u64)v->start);
 		return -ENOMEM;
 	}
 	magic = readl(registers + VIRTIO_MMIO_MAGIC_VALUE);
@@ -135,13 +135,13 @@ static int check_registers(struct vio_uio *v)
 	iounmap(registers);
 
 	if (magic != MAGIC) {
-		dev_err(v->dev, "smem=%pa: no VirtIO device answers there: the first word reads 0x%08x, 0x%08x (\"virt\") was expected\n",
-			&v->start, magic, MAGIC);
+		dev_err(v->dev, "smem=0x%llx: no VirtIO device answers there: the first word reads 0x%08x, 0x%08x (\"virt\") was expected\n",
+			(u64)v->start, magic, MAGIC);
 		return -ENODEV;
 	}
 	if (version != 1 && version != 2) {
-		dev_err(v->dev, "smem=%pa: a VirtIO device of register version %u is there; 1 or 2 was expected\n",
-			&v->start, version);
+		dev_err(v->dev, "smem=0x%llx: a VirtIO device of register version %u is there; 1 or 2 was expected\n",
+			(u64)v->start, version);
 		return -ENODEV;
 	}
 	return 0;
@@ -176,14 +176,14 @@ static int register_uio(struct vio_uio *v)
 	describe(v);
 	rc = devm_uio_register_device(v->dev, &v->info);
 	if (rc) {
-		dev_err(v->dev, "smem=%pa: irq=%s: no UIO device can be made of it (error %d)\n",
-			&v->start, v->version, rc);
+		dev_err(v->dev, "smem=0x%llx: irq=%s: no UIO device can be made of it (error %d)\n",
+			(u64)v->start, v->version, rc);
 		return rc;
 	}
 	spin_lock_irq(&v->lock);
 	v->ready = true;
 	spin_unlock_irq(&v->lock);
-	dev_info(v->dev, "smem=%pa,irq=%s is /dev/uio%d\n", &v->start, v->version,
+	dev_info(v->dev, "smem=0x%llx,irq=%s is /dev/uio%d\n", (u64)v->start, v->version,
 		 v->info.uio_dev->minor);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct vio_uio {
  * maps is unmapped when the driver lets go of v->dev.
  */
 
-/* The interrupt that Linux knows of the device. Sets v->number if it is NO_NUMBER, else compares. */
+/* The interrupt that Linux knows of the device; sets v->number, or if it is set, compares. */
 int vio_uio_use_declared_interrupt(struct vio_uio *v, struct platform_device *pdev);
 
 /* The interrupt v->number of the device at v->start. */

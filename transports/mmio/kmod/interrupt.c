@@ -104,8 +104,8 @@ int vio_uio_use_declared_interrupt(struct vio_uio *v, struct platform_device *pd
 
 	v->irq = platform_get_irq(pdev, 0);
 	if (v->irq < 0) {
-		dev_err(v->dev, "smem=0x%llx: %s has no interrupt that Linux could use\n", (u64)v->start,
-			dev_name(&pdev->dev));
+		dev_err(v->dev, "smem=0x%llx: %s has no interrupt that Linux could use\n",
+			(u64)v->start, dev_name(&pdev->dev));
 		return v->irq;
 	}
 	number = declared_number(pdev, v->irq);

@@ -15,7 +15,8 @@
  * /dev/mem, also for neighbours in the same page.
  *
  * The module reads the device's magic number and version and touches no other
- * register.
+ * register. On Arm it is an oops to read where nothing at all is; the kernel
+ * offers no way around it, while a process gets a signal.
  */
 #include "vio_uio.h"
 

@@ -125,14 +125,15 @@ static int claim_registers(struct vio_uio *v)
 static int check_registers(struct vio_uio *v)
 {
 	void __iomem *registers = ioremap(v->start, v->size);
-	u32 magic, version;
+	u32 magic, version = 0;
 
 	if (!registers) {
 		dev_err(v->dev, "smem=0x%llx: the registers cannot be mapped\n", (u64)v->start);
 		return -ENOMEM;
 	}
 	magic = readl(registers + VIRTIO_MMIO_MAGIC_VALUE);
-	version = readl(registers + VIRTIO_MMIO_VERSION);
+	if (magic == MAGIC)	/* elsewhere, more reads are more risk */
+		version = readl(registers + VIRTIO_MMIO_VERSION);
 	iounmap(registers);
 
 	if (magic != MAGIC) {

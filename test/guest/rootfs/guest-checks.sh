@@ -113,7 +113,9 @@ load_modules() {
 }
 
 has_module() {
-  modinfo -F name "$1" >/dev/null 2>&1 || tr - _ <"/lib/modules/$(uname -r)/modules.builtin" | grep -q "/$(echo "$1" | tr - _)\.ko\$"
+  local lists
+  lists=/lib/modules/$(uname -r)
+  cat "$lists/modules.dep" "$lists/modules.builtin" | tr - _ | grep -qE "/$(echo "$1" | tr - _)\.ko(:|\$)"
 }
 
 stopped() {

@@ -114,6 +114,11 @@ kernel_driver_reads_the_pattern() {
     dd if=/dev/vda of=/tmp/got bs=4k count=8 iflag=direct && cmp /tmp/want /tmp/got
 }
 
+# Bit 33 of what the kernel's driver has agreed with the device: it goes through the IOMMU, or not.
+access_platform_is() {
+  cut -c 34 /sys/bus/pci/devices/"$DISK0_BDF"/virtio*/features | tee /dev/stderr | grep -qx "$1"
+}
+
 # The kernel's driver knows it from ACPI or the device tree. x86: the pin of the second I/O APIC, which has GSI 24...
 irq_is_the_one_promised() {
   local number=$DISK0_IRQ irq
@@ -135,5 +140,9 @@ if [ "$MACHINE_BUS" = pci ] && [ -d /sys/module/virtio_pci ]; then
 else
   check "the kernel's driver can be loaded" load_modules virtio_pci virtio_mmio virtio_blk
   check "the kernel's driver reads the pattern" kernel_driver_reads_the_pattern
+  case $MACHINE_MODEL in
+    *-iommu) check "the disk goes through the IOMMU" access_platform_is 1 ;;
+    *) [ "$MACHINE_BUS" != pci ] || check "the disk goes through no IOMMU" access_platform_is 0 ;;
+  esac
 fi
 [ "$MACHINE_BUS" != mmio ] || check "the disk's interrupt is the one in DISK0_IRQ" irq_is_the_one_promised

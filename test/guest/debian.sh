@@ -56,7 +56,7 @@ debian_twice() {
   "$@" >"$log" 2>&1 && return
   guest_error "Debian's packages ($suite, $arch) could not be had from $VIO_DEBIAN_MIRROR; check the network, or set" \
     "VIO_DEBIAN_MIRROR to a mirror that has them:"
-  tail -n 20 "$log.update" "$log" >&2
+  grep -hE '^(Err|E:|W:)' "$log.update" "$log" | tail -n 20 >&2
   return 1
 }
 

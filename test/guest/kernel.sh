@@ -30,7 +30,8 @@ fetch_kernel_locked() {
 # download_kernel FOLDER: the package that linux-image-ARCH names.
 download_kernel() {
   local suite=${KERNEL_SUITES[$MACHINE_KERNEL]} package
-  package=$(debian_depends "$suite" "$MACHINE_ARCH" "linux-image-$MACHINE_ARCH" | grep '^linux-image-[0-9]' | head -n 1)
+  package=$(debian_depends "$suite" "$MACHINE_ARCH" "linux-image-$MACHINE_ARCH") || return
+  package=$(grep -m 1 '^linux-image-[0-9]' <<<"$package")
   if [[ $package != "linux-image-$MACHINE_KERNEL."* ]]; then
     guest_error "$suite has no Linux $MACHINE_KERNEL for $MACHINE_ARCH: linux-image-$MACHINE_ARCH names '${package:-nothing}'."
     return 1
@@ -38,7 +39,7 @@ download_kernel() {
   debian_download "$suite" "$MACHINE_ARCH" "$1" "$package"
 }
 
-# builtin MODULE: whether the machine's kernel has it in itself.
+# builtin_module MODULE: whether the machine's kernel has it in itself.
 builtin_module() {
   tr - _ <"$KERNEL_DIR/modules.builtin" | grep -q "/${1//-/_}\.ko$"
 }

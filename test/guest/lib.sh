@@ -14,8 +14,8 @@
 #   boot.sh       boot_guest MACHINE SCRIPT ...      one guest from power-on to power-off
 #
 # Environment: VIO_BUILD (build folder, default <repo>/build; arm64's is its sibling with "-arm64") and
-# VIO_GUEST_CACHE (kernels and images, default <repo>/build/guest): it holds a folder kernel-VERSION-ARCH for each
-# kernel.
+# VIO_GUEST_CACHE (default <repo>/build/guest): a folder kernel-VERSION-ARCH for each kernel, with its modules, base
+# image and headers; root-arm64 (foreign.sh); apt (debian.sh); runs.
 
 GUEST_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO_DIR=$(cd "$GUEST_DIR/../.." && pwd)

@@ -92,14 +92,16 @@ parse_arguments() {
     elif [[ -e $GUEST_DIR/scenarios/$word.sh ]]; then
       scenarios+=("$word")
     else
-      guest_error "'$word' is neither a machine (${GUEST_MODELS[*]}; with a kernel: ${GUEST_KERNELS[*]/#/q35@}) nor a scenario ($(all_scenarios | xargs))."
+      guest_error "'$word' is neither a machine (${GUEST_MODELS[*]}; with a kernel: ${GUEST_KERNELS[*]/#/q35@}) nor" \
+        "a scenario ($(all_scenarios | xargs))."
       exit 2
     fi
   done
   ((${#scenarios[@]})) || mapfile -t scenarios < <(all_scenarios)
 }
 
-# machines_for SCENARIO: those named on the command line that it is for, or all of its own.
+# machines_for SCENARIO: those named on the command line that it is for (it is said of which it is not), or all of its
+# own.
 machines_for() (
   load_scenario "$1"
   if ((${#machines[@]} == 0)); then
@@ -108,7 +110,11 @@ machines_for() (
     return
   fi
   for machine in "${machines[@]}"; do
-    ((${#scenario_machines[@]})) && [[ " ${scenario_machines[*]} " != *" $machine "* ]] || echo "$machine"
+    if ((${#scenario_machines[@]} == 0)) || [[ " ${scenario_machines[*]} " == *" $machine "* ]]; then
+      echo "$machine"
+    else
+      echo "# $1 is not for $machine: it is for ${scenario_machines[*]}" >&2
+    fi
   done
 )
 

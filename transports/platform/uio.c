@@ -15,7 +15,9 @@
 #define UIO_CLASS "/sys/class/uio"
 
 enum {
-	MAPS_MAX = 5 /* MAX_UIO_MAPS of the kernel */
+	MAPS_MAX = 5, /* MAX_UIO_MAPS of the kernel */
+	OPEN_TRIES = 100,
+	OPEN_PAUSE_US = 10000,
 };
 
 /* A line of a file in sysfs; false if there is none. */
@@ -129,10 +131,17 @@ bool viot_uio_find_memory(struct viot_uio *uio, uint64_t address, size_t size)
 int viot_uio_open(const struct viot_uio *uio, struct vio_error *err)
 {
 	char path[64];
-	int fd;
+	int fd = -1;
 
 	snprintf(path, sizeof(path), "/dev/%s", uio->name);
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	/* while it is being registered, it says to try again */
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0 || errno != EAGAIN) {
+			break;
+		}
+		usleep(OPEN_PAUSE_US);
+	}
 	return fd >= 0 ? fd
 		       : vio_fail(err, errno == EBUSY ? -EBUSY : -EACCES,
 				  "/dev/%s, which brings the device's interrupts, cannot be opened "

@@ -167,7 +167,7 @@ removal() {
 
 back_again() {
   request plug
-  wait_for 20 function_is_there
+  wait_for 40 function_is_there
 }
 
 # step NAME SECONDS COMMAND...: a check whose result goes into the row.
@@ -196,7 +196,7 @@ one_way() {
   step restart 60 restarts
   if [ "$MACHINE_BUS" = pci ]; then
     step removal 60 removal
-    check -t 30 "$way: the disk is plugged in again" back_again
+    check -t 60 "$way: the disk is plugged in again" back_again
   else
     check "$way: stops" stop
     row="$row -"

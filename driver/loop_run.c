@@ -140,13 +140,23 @@ static void stop_receiving(struct devb_loop *loop)
 	loop->is_cancelled = true;
 }
 
-/* A wait for the device is over; only one that slept has learnt something by that. */
-static void end_wait(struct devb_loop *loop, bool slept)
+/*
+ * A wait that slept is over. When a message ended it, how soon the device would have
+ * answered is not known, unless it is late already.
+ */
+static void end_wait(struct devb_loop *loop, bool by_device)
 {
-	if (slept && loop->waiting_since_ns) {
-		vio_spin_slept(devb_disk_spin(loop->disk), now_ns() - loop->waiting_since_ns);
+	struct vio_spin *spin = devb_disk_spin(loop->disk);
+	uint64_t waited_ns;
+
+	if (!loop->waiting_since_ns) {
+		return;
 	}
+	waited_ns = now_ns() - loop->waiting_since_ns;
 	loop->waiting_since_ns = 0;
+	if (by_device || waited_ns > spin->max_ns) {
+		vio_spin_slept(spin, waited_ns);
+	}
 }
 
 /*
@@ -158,7 +168,7 @@ static unsigned poll_disk(struct devb_loop *loop)
 {
 	unsigned n = devb_disk_poll(loop->disk);
 
-	if (n && loop->waiting_since_ns) {
+	if (n) {
 		end_wait(loop, true);
 	}
 

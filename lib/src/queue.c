@@ -364,10 +364,14 @@ static int sleep_until(struct vio_queue *queue, uint64_t start, uint64_t timeout
 	while (!vio_queue_wait_arm(queue)) {
 		uint64_t waited = clock_ns() - start;
 
+		/* with nothing in flight the device owes nothing: that is no lesson */
+		slept = queue->ring.in_flight > 0;
 		if (waited >= timeout_ns) {
+			if (slept) {
+				vio_spin_slept(&queue->spin, UINT64_MAX);
+			}
 			return -ETIMEDOUT;
 		}
-		slept = true;
 		/* rounded up: a wait of less than 1 ms must sleep, too */
 		if (sleep_once(queue, (timeout_ns - waited + 999999) / 1000000) &
 		    (VIO_EVENT_NEEDS_RESET | VIO_EVENT_GONE)) {

@@ -40,12 +40,23 @@ void vio_spin_ended(struct vio_spin *spin, bool found)
 {
 	spin->spins++;
 	spin->spins_found += found;
-	if (!found) {
-		spin->now_ns /= 2;
-		if (spin->now_ns < SHORTEST_NS) {
-			spin->now_ns = 0;
-		}
-	} else if (spin->now_ns == 0) {
+	if (found && spin->now_ns == 0) {
+		spin->now_ns = spin->max_ns;
+	}
+}
+
+static void shrink(struct vio_spin *spin)
+{
+	spin->now_ns /= 2;
+	if (spin->now_ns < SHORTEST_NS) {
+		spin->now_ns = 0;
+	}
+}
+
+static void grow(struct vio_spin *spin)
+{
+	spin->now_ns = spin->now_ns ? 2 * spin->now_ns : spin->max_ns / 8;
+	if (spin->now_ns > spin->max_ns) {
 		spin->now_ns = spin->max_ns;
 	}
 }
@@ -53,10 +64,8 @@ void vio_spin_ended(struct vio_spin *spin, bool found)
 void vio_spin_slept(struct vio_spin *spin, uint64_t waited_ns)
 {
 	if (waited_ns > spin->max_ns) {
-		return;
-	}
-	spin->now_ns = spin->now_ns ? 2 * spin->now_ns : spin->max_ns / 8;
-	if (spin->now_ns > spin->max_ns) {
-		spin->now_ns = spin->max_ns;
+		shrink(spin);
+	} else {
+		grow(spin);
 	}
 }

@@ -11,7 +11,9 @@ static Suite *(*const suites[])(void) = {
 	/* lib/ */
 	split_suite,
 	split_race_suite,
+	spin_suite,
 	device_suite,
+	wait_suite,
 	blk_suite,
 	blk_split_suite,
 	blk_resources_suite,

@@ -15,7 +15,9 @@
 /* lib/ */
 Suite *split_suite(void);
 Suite *split_race_suite(void);
+Suite *spin_suite(void);
 Suite *device_suite(void);
+Suite *wait_suite(void);
 Suite *blk_suite(void);
 Suite *blk_split_suite(void);
 Suite *blk_resources_suite(void);

@@ -333,6 +333,71 @@ START_TEST(test_grows_and_shrinks)
 }
 END_TEST
 
+/*
+ * Without a generation the capacity is compared, and an interrupt is reason enough to
+ * compare everything. Changed means changed: no event for the same again.
+ */
+START_TEST(test_changes_without_generation)
+{
+	struct sim_options o = sim_defaults();
+	struct virtio_blk_config config;
+	unsigned reads;
+
+	o.legacy = true;
+	o.interrupts = true;
+	o.features = (o.features & UINT32_MAX) | BIT(VIRTIO_BLK_F_TOPOLOGY);
+	open_disk(&o, NULL);
+	reads = sim_counts(sim).config_reads;
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+	ck_assert_uint_le(sim_counts(sim).config_reads - reads, 2);
+	config = o.config;
+	config.capacity = htole64(1024);
+	sim_set_config(sim, &config, _i == 1);
+	ck_assert_uint_eq(vio_blk_check(blk), VIO_EVENT_CONFIG);
+	ck_assert_uint_eq(vio_blk_info(blk)->capacity_sectors, 1024);
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+
+	config.opt_io_size = htole32(64);
+	sim_set_config(sim, &config, true);
+	ck_assert(vio_blk_wait_ack(queue) & VIO_EVENT_CONFIG);
+	ck_assert_uint_eq(vio_blk_check(blk), VIO_EVENT_CONFIG);
+	ck_assert_uint_eq(vio_blk_info(blk)->io_optimal, 64 * 512);
+	sim_set_config(sim, &config, true);
+	ck_assert(vio_blk_wait_ack(queue) & VIO_EVENT_CONFIG);
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+
+	config.capacity = htole64(UINT64_MAX); /* nonsense is no change, and is said once */
+	sim_set_config(sim, &config, false);
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+	ck_assert_uint_eq(vio_blk_info(blk)->capacity_sectors, 1024);
+	ck_assert_uint_eq(logged[VIO_LOG_ERROR], 1);
+}
+END_TEST
+
+/* A device that takes one size of queue gets that one, whatever was asked for. */
+START_TEST(test_fixed_queue)
+{
+	static const uint16_t asked[] = {64, 256, 1024};
+	const struct vio_blk_options wish = {.queue_size = asked[_i]};
+	struct sim_options o = sim_defaults();
+
+	o.legacy = true;
+	o.features &= UINT32_MAX;
+	o.fixed_queue = true;
+	open_disk(&o, &wish);
+	ck_assert_uint_eq(vio_blk_info(blk)->queue_size, 256);
+	ck_assert_int_eq(vio_blk_info(blk)->queue_size_clamped, asked[_i] > 256);
+	assert_works();
+	sim_knobs(sim)->needs_reset = true;
+	vio_blk_check(blk);
+	sim_knobs(sim)->queue_max = 512;
+	ck_assert_int_eq(vio_blk_restart(blk, &err), -EPROTO);
+	sim_knobs(sim)->queue_max = 0;
+	assert_restarts();
+}
+END_TEST
+
 /* A change to nonsense is not taken over, and said once however often it comes. */
 START_TEST(test_changes_to_nonsense)
 {
@@ -406,6 +471,7 @@ Suite *config_suite(void)
 	tcase_add_test(tcase, test_no_queues);
 	tcase_add_loop_test(tcase, test_impossible_queue, 0, sizeof(queues) / sizeof(queues[0]));
 	tcase_add_test(tcase, test_clamped_queue);
+	tcase_add_loop_test(tcase, test_fixed_queue, 0, 3);
 	tcase_add_test(tcase, test_tolerated);
 	tcase_add_loop_test(tcase, test_capacity_limits, 0, 2);
 	tcase_add_loop_test(tcase, test_topology, 0, sizeof(topologies) / sizeof(topologies[0]));
@@ -418,6 +484,7 @@ Suite *config_suite(void)
 	tcase = tcase_create("later");
 	tcase_add_checked_fixture(tcase, NULL, close_disk);
 	tcase_add_loop_test(tcase, test_grows_and_shrinks, 0, 2);
+	tcase_add_loop_test(tcase, test_changes_without_generation, 0, 2);
 	tcase_add_loop_test(tcase, test_changes_to_nonsense, 0, 4);
 	tcase_add_test(tcase, test_changes_under_a_request);
 	suite_add_tcase(suite, tcase);

@@ -336,10 +336,54 @@ START_TEST(test_resize)
 {
 	open_small(0, 0);
 	sim_resize(sim, 1024);
-	devb_disk_tick(disk);
+	ck_assert(devb_disk_tick(disk));
 	ck_assert_uint_eq(devb_disk_block(disk)->size, BYTES / 2);
 	refuse(DEVB_READ, BYTES / 2, 1, -ENOSPC);
 	ck_assert_int_eq(run_job(DEVB_READ, BYTES / 2 - 1, buffers, 1), 0);
+	ck_assert(!devb_disk_tick(disk));
+	sim_resize(sim, 2048);
+	ck_assert(devb_disk_tick(disk));
+	ck_assert_int_eq(run_job(DEVB_WRITE, BYTES - 5, buffers, 5), 0);
+}
+END_TEST
+
+/* Read, write and flush in flight, then anything new: the reason reaches everybody. */
+START_TEST(test_gone)
+{
+	struct sim_options o = options_of(_i);
+
+	open_block(&o, NULL);
+	sim_knobs(sim)->hold = true;
+	start_mixture();
+	ck_assert_int_eq(start_job(&jobs[48], DEVB_FLUSH, 0, NULL, 0), 0);
+	sim_knobs(sim)->gone = true;
+	drain(TICK_MS);
+	for (unsigned i = 0; i <= 48; i++) {
+		must(jobs[i].times == 1 && jobs[i].result == -ENODEV);
+	}
+	ck_assert(devb_disk_is_lost(disk));
+	refuse(DEVB_READ, 0, 512, -ENODEV);
+	refuse(DEVB_WRITE, 3, 5, -ENODEV);
+	refuse(DEVB_FLUSH, 0, 0, -ENODEV);
+	ck_assert(!devb_disk_tick(disk));
+}
+END_TEST
+
+/* Told so while it still answers: it is not brought back. */
+START_TEST(test_going)
+{
+	struct sim_options o = sim_defaults();
+
+	o.interrupts = true;
+	o.separate_events = true;
+	open_block(&o, NULL);
+	sim_announce(sim, VIO_EVENT_GONE);
+	ck_assert(devb_disk_events_ack(disk));
+	for (unsigned i = 0; i < 3; i++) {
+		devb_disk_tick(disk);
+		ck_assert(devb_disk_is_lost(disk));
+		refuse(DEVB_READ, 0, 512, -ENODEV);
+	}
 }
 END_TEST
 
@@ -354,6 +398,8 @@ static void add_failures(Suite *suite)
 	tcase_add_loop_test(tcase, test_deadline, 0, 2);
 	tcase_add_loop_test(tcase, test_lost, 0, 2);
 	tcase_add_test(tcase, test_restarts);
+	tcase_add_loop_test(tcase, test_gone, 0, KINDS);
+	tcase_add_test(tcase, test_going);
 	suite_add_tcase(suite, tcase);
 }
 

@@ -203,6 +203,27 @@ START_TEST(test_gone_blocking)
 }
 END_TEST
 
+/* A device that reset itself behind our back has forgotten every request. */
+START_TEST(test_resets_itself)
+{
+	struct sim_options o = options_of(_i);
+	uint8_t sector[SECTOR];
+	struct simple read;
+
+	open_disk(&o, NULL);
+	sim_knobs(sim)->hold = true;
+	ck_assert_int_eq(submit(&read, VIO_BLK_READ, 0, sector, SECTOR), 0);
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+	sim_knobs(sim)->forgetful = true;
+	ck_assert_uint_eq(vio_blk_check(blk), VIO_EVENT_NEEDS_RESET);
+	sim_knobs(sim)->hold = false;
+	ck_assert_int_eq(reap(1)->result, -EIO);
+	assert_failed(VIO_BLK_FAILED);
+	assert_restarts();
+	ck_assert_uint_eq(vio_blk_check(blk), 0);
+}
+END_TEST
+
 /* A3 rule 13: interrupts that never come only make it slow. */
 START_TEST(test_no_interrupts)
 {
@@ -277,6 +298,7 @@ Suite *device_faults_suite(void)
 	tcase_add_loop_test(tcase, test_needs_reset, 0, 6);
 	tcase_add_loop_test(tcase, test_gone, 0, 6);
 	tcase_add_test(tcase, test_gone_blocking);
+	tcase_add_loop_test(tcase, test_resets_itself, 0, KINDS);
 	tcase_add_test(tcase, test_no_interrupts);
 	tcase_add_test(tcase, test_false_wakeups);
 	tcase_add_loop_test(tcase, test_no_start, 0, 4);

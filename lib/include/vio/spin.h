@@ -14,9 +14,9 @@
  *           vio_spin_slept(spin, now() - start);
  *   }
  *
- * The rule of VIO_POLL_AUTO: a spin in vain halves the allowance, down to none; a
- * wait that slept and was over within poll_us nevertheless doubles it; and every
- * 64th wait tries the longest spin although the allowance is none.
+ * The rule of VIO_POLL_AUTO: a wait that slept and took longer than poll_us halves
+ * the allowance, down to none; one that was over sooner doubles it; and every 64th
+ * wait tries the longest spin although the allowance is none.
  *
  * What it costs, at most: no wait spins longer than poll_us. While every answer
  * takes longer than that, spinning takes less than 1/64 of the time spent waiting,

@@ -73,6 +73,8 @@ static void complete(struct ram_queue *queue, struct devb_io *io)
 	if (queue->fail_count > 0) {
 		queue->fail_count--;
 		result = -queue->fail_error;
+	} else if (!is_valid(&ram->block, io)) {
+		result = -ENOSPC; /* it was resized meanwhile */
 	} else if (io->op == DEVB_READ) {
 		memcpy(io->buffer, ram->data + io->device_offset, io->size);
 	} else if (io->op == DEVB_WRITE) {
@@ -142,4 +144,17 @@ void ram_block_close(struct ram_block *ram)
 struct devb_block *ram_block_device(struct ram_block *ram)
 {
 	return &ram->block;
+}
+
+bool ram_block_resize(struct ram_block *ram, size_t size)
+{
+	unsigned char *data = realloc(ram->data, size);
+
+	if (!data)
+		return false;
+	if (size > ram->block.size)
+		memset(data + ram->block.size, 0, size - ram->block.size);
+	ram->data = data;
+	ram->block.size = size;
+	return true;
 }

@@ -43,6 +43,8 @@ struct ram_block;
 struct ram_block *ram_block_open(struct ram_queue *queue, size_t size, bool read_only);
 void ram_block_close(struct ram_block *ram);
 struct devb_block *ram_block_device(struct ram_block *ram);
+/* What is in flight behind a smaller end fails. False when memory ran out. */
+bool ram_block_resize(struct ram_block *ram, size_t size);
 
 /* Completes some or all of what is queued, unless held. */
 void ram_queue_run(struct ram_queue *queue);

@@ -6,6 +6,7 @@
  * on standard input, each answered with one line that starts with "ok" or "error":
  *
  *   add NAME BYTES [ro]    one more volume
+ *   resize INDEX BYTES     another size for the volume that was added as INDEX-th, from 0
  *   fail ERRNO COUNT       so many of the next requests fail with this number
  *   refuse ERRNO COUNT     the same, already when submitted
  *   hold, go               nothing completes until go
@@ -50,6 +51,13 @@ static const char *add(struct server *server, const char *name, size_t size, boo
 		return "error refused";
 	}
 	server->blocks[server->block_count++] = ram;
+	return "ok";
+}
+
+static const char *resize(struct server *server, unsigned long index, size_t size)
+{
+	if (index >= server->block_count || !ram_block_resize(server->blocks[index], size))
+		return "error no such volume, or no memory";
 	return "ok";
 }
 
@@ -104,6 +112,8 @@ static const char *run_command(struct server *server, const char *line)
 
 	if (strcmp(verb, "add") == 0)
 		return add(server, first, number, strcmp(third, "ro") == 0);
+	if (strcmp(verb, "resize") == 0)
+		return resize(server, strtoul(first, NULL, 0), number);
 	if (strcmp(verb, "fail") == 0) {
 		server->queue.fail_error = (int)strtol(first, NULL, 0);
 		server->queue.fail_count = (unsigned)number;

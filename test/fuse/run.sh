@@ -216,6 +216,48 @@ file_system() {
   loop=
 }
 
+# Sizes change under open files and a loop device; nothing but the size is told to anybody.
+resizing() {
+  start shuffled
+  tell add hd0 $((8 * mib))
+  head -c $((16 * mib)) /dev/urandom >"$work/image3"
+  dd if="$work/image3" of="$volumes/hd0" bs=1M count=8 conv=notrunc,fsync status=none
+  exec 7<>"$volumes/hd0"
+  loop=$(losetup -f --show "$volumes/hd0" 2>"$work/output") || loop=
+  equal "resize: before" "$(stat -c %s "$volumes/hd0")" $((8 * mib))
+  tell resize 0 $((16 * mib))
+  equal "resize: stat shows a grown disk at once" "$(stat -c %s "$volumes/hd0")" $((16 * mib))
+  equal "resize: so does an open file" "$(stat -L -c %s /dev/fd/7)" $((16 * mib))
+  expect "resize: the new part can be written" \
+    dd if="$work/image3" of="$volumes/hd0" bs=1M skip=8 seek=8 conv=notrunc,fsync status=none
+  expect "resize: and read, directly" cmp "$work/image3" \
+    <(dd if="$volumes/hd0" bs=1M iflag=direct status=none)
+  if [ -n "$loop" ]; then
+    losetup -c "$loop"
+    equal "resize: a loop device takes it over" "$(blockdev --getsize64 "$loop")" $((16 * mib))
+    expect "resize: and has the new part" cmp "$work/image3" "$loop"
+  else
+    echo "# no loop device ($(cat "$work/output")): its refresh skipped"
+  fi
+  tell resize 0 $((4 * mib))
+  equal "resize: stat shows a shrunk disk at once" "$(stat -c %s "$volumes/hd0")" $((4 * mib))
+  refuse "resize: no write behind its end" "No space left" \
+    dd if="$work/image3" of="$volumes/hd0" bs=4k count=1 seek=1024 oflag=direct conv=notrunc
+  equal "resize: a read ends there" \
+    "$(dd if="$volumes/hd0" bs=1M iflag=direct status=none | wc -c)" $((4 * mib))
+  if [ -n "$loop" ]; then
+    # it still believes in the old end: what it asks for there is an error, not old bytes
+    refuse "resize: a loop device gets an error behind it" "Input/output error" \
+      dd if="$loop" of=/dev/null bs=4k count=1 skip=2048 iflag=direct
+    losetup -c "$loop"
+    equal "resize: until it takes that over, too" "$(blockdev --getsize64 "$loop")" $((4 * mib))
+    losetup -d "$loop"
+    loop=
+  fi
+  exec 7<&-
+  finish_well "resize"
+}
+
 equal_open() { [ "$(number open state)" = "$1" ]; }
 in_flight_is() { [ "$(number in_flight state)" = "$1" ]; }
 in_flight_above() { [ "$(number in_flight state)" -gt "$1" ]; }
@@ -404,6 +446,7 @@ busy_unmount
 quit_while_open
 killed
 foreign_mount
+resizing
 small
 complaints
 

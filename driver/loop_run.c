@@ -299,12 +299,16 @@ static void sleep_until_something(struct devb_loop *loop, bool is_busy)
 {
 	struct __kernel_timespec backstop = {.tv_nsec = VIO_WAIT_BACKSTOP_MS * 1000000};
 	struct io_uring_cqe *ignored;
+	int rc;
 
 	if (!is_busy || !devb_disk_has_interrupts(loop->disk)) {
 		io_uring_submit_and_wait(&loop->ring, 1);
-	} else if (io_uring_submit_and_wait_timeout(&loop->ring, &ignored, 1, &backstop, NULL) ==
-		   -ETIME) {
-		devb_disk_wait_expired(loop->disk);
+	} else {
+		rc = io_uring_submit_and_wait_timeout(&loop->ring, &ignored, 1, &backstop, NULL);
+		/* when it submitted something, it says that instead of -ETIME */
+		if (rc != -EINTR && !io_uring_cq_ready(&loop->ring)) {
+			devb_disk_wait_expired(loop->disk);
+		}
 	}
 	devb_disk_wait_disarm(loop->disk);
 }

@@ -297,7 +297,7 @@ static bool spin(struct devb_loop *loop)
 /* Until there is a message, a wake-up, or, with requests in flight, time to look anyway. */
 static void sleep_until_something(struct devb_loop *loop, bool is_busy)
 {
-	struct __kernel_timespec backstop = {.tv_nsec = VIO_WAIT_BACKSTOP_MS * 1000000};
+	struct __kernel_timespec backstop = {.tv_nsec = VIO_WAIT_BACKSTOP_MS * INT64_C(1000000)};
 	struct io_uring_cqe *ignored;
 	int rc;
 

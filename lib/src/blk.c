@@ -282,7 +282,7 @@ static bool is_overdue(struct vio_blk *blk, uint64_t now)
 /* Returns whether anything is different now. */
 static bool take_config(struct vio_blk *blk)
 {
-	struct vio_blk_info before = blk->info;
+	struct virtio_blk_config before = blk->config;
 	struct vio_error err;
 
 	if (read_info(blk, &err) < 0) {
@@ -293,7 +293,7 @@ static bool take_config(struct vio_blk *blk)
 		blk->bad_config_logged = true;
 		return false;
 	}
-	if (memcmp(&before, &blk->info, sizeof(before)) == 0) {
+	if (memcmp(&before, &blk->config, sizeof(before)) == 0) {
 		return false;
 	}
 	vio_log(VIO_LOG_INFO, "%s: the device now has %llu sectors", blk->transport->name,

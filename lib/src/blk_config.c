@@ -262,6 +262,7 @@ int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_e
 					  "features need",
 				name);
 	}
+	blk->config = config;
 	return decode(info, &config, name, err);
 }
 

@@ -81,6 +81,7 @@ struct vio_blk {
 	struct vio_transport *transport;
 	struct vio_dma *dma;
 	struct vio_blk_info info;
+	struct virtio_blk_config config; /* as read last; fields that it lacks are 0 */
 	struct vio_blk_options options;
 	struct vio_blk_queue queue;
 	enum vio_blk_health health;

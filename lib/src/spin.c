@@ -10,7 +10,8 @@ void vio_spin_init(struct vio_spin *spin, enum vio_poll poll, unsigned poll_us)
 {
 	*spin = (struct vio_spin){.poll = poll};
 	if (poll == VIO_POLL_AUTO) {
-		spin->max_ns = (poll_us < VIO_POLL_US_MAX ? poll_us : VIO_POLL_US_MAX) * 1000u;
+		spin->max_ns =
+			(poll_us < VIO_POLL_US_MAX ? poll_us : VIO_POLL_US_MAX) * UINT64_C(1000);
 		spin->now_ns = spin->max_ns;
 	}
 }

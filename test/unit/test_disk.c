@@ -3,6 +3,8 @@
  * test_disk_load.c. */
 #include "disk_fixture.h"
 
+#include "partition.h"
+
 enum {
 	TIMEOUT_MS = 150,
 	BYTES = 2048 * 512, /* of the simulated disk */
@@ -332,18 +334,43 @@ START_TEST(test_restarts)
 }
 END_TEST
 
+static struct devb_partition partition;
+
+static int run_in_partition(uint64_t offset)
+{
+	struct job job = {.io = {.op = DEVB_READ,
+				 .offset = offset,
+				 .size = 512,
+				 .buffer = buffers,
+				 .done = finish_job}};
+	int rc = devb_block_submit(&partition.block, &job.io);
+
+	if (rc < 0) {
+		return rc;
+	}
+	drain(PATIENCE_MS);
+	return job.result;
+}
+
 START_TEST(test_resize)
 {
 	open_small(0, 0);
+	devb_partition_init(&partition, devb_disk_block(disk), BYTES / 4, BYTES / 2);
 	sim_resize(sim, 1024);
 	ck_assert(devb_disk_tick(disk));
 	ck_assert_uint_eq(devb_disk_block(disk)->size, BYTES / 2);
 	refuse(DEVB_READ, BYTES / 2, 1, -ENOSPC);
 	ck_assert_int_eq(run_job(DEVB_READ, BYTES / 2 - 1, buffers, 1), 0);
 	ck_assert(!devb_disk_tick(disk));
+	/* a partition keeps its size, and nothing of it lies behind the end of the disk */
+	ck_assert_uint_eq(partition.block.size, BYTES / 2);
+	ck_assert_int_eq(run_in_partition(BYTES / 4 - 512), 0);
+	ck_assert_int_eq(run_in_partition(BYTES / 4 - 511), -ENOSPC);
+	ck_assert_int_eq(run_in_partition(BYTES / 2 - 512), -ENOSPC);
 	sim_resize(sim, 2048);
 	ck_assert(devb_disk_tick(disk));
 	ck_assert_int_eq(run_job(DEVB_WRITE, BYTES - 5, buffers, 5), 0);
+	ck_assert_int_eq(run_in_partition(BYTES / 2 - 512), 0);
 }
 END_TEST
 

@@ -133,7 +133,7 @@ START_TEST(test_fixed)
 	ck_assert_uint_eq(slept, 0);
 	ck_assert_uint_eq(spin.spins_found, 1000);
 	start(VIO_POLL_AUTO, UINT32_MAX);
-	ck_assert_uint_eq(spin.max_ns, VIO_POLL_US_MAX * 1000);
+	ck_assert_uint_eq(spin.max_ns, VIO_POLL_US_MAX * UINT64_C(1000));
 }
 END_TEST
 

@@ -16,7 +16,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 build_packages=(
   gcc libc6-dev linux-libc-dev make cmake ninja-build pkg-config
-  libpciaccess-dev libfuse3-dev liburing-dev libblkid-dev check libsubunit-dev
+  libpciaccess-dev libfuse3-dev liburing-dev libblkid-dev libfdt-dev check libsubunit-dev
 )
 # gcc: the harness measures the host's time-stamp counter with a few lines of C. make and libelf1: kernel modules.
 guest_packages=(

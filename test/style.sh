@@ -80,7 +80,7 @@ functions_by_length() {
 
 only "lib includes itself, libc and the kernel's virtio headers" "$libc|sys/uio\.h|linux/virtio_[a-z]+\.h" lib
 only "transports include lib's public headers, libc and the kernel" \
-  "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic|vfio)\.h|pciaccess\.h" transports
+  "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic|vfio)\.h|(pciaccess|libfdt)\.h" transports
 only "driver includes public headers and fs-glue's" \
   "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|$libc|$libc_system|linux/virtio_ids\.h|liburing\.h|blkid\.h" driver
 only "fs-glue includes the block interface and FUSE" \
@@ -88,6 +88,7 @@ only "fs-glue includes the block interface and FUSE" \
 only "examples include public headers" "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|$libc|$libc_system|linux/virtio_ids\.h" examples
 result "fs-glue does not know the word virtio" "$(sources fs-glue | xargs grep -in virtio /dev/null)"
 one_folder 'pciaccess\.h' transports/pci
+one_folder 'libfdt\.h' transports/fdt
 one_folder 'liburing\.h' driver
 one_folder 'blkid\.h' driver
 one_folder 'fuse(_[a-z]+)?\.h|fuse3/.*' fs-glue

@@ -3,7 +3,8 @@
  * Reads the text of a device address; looks at no hardware.
  *
  *   address  = [ option { "," option } ]
- *   option   = "smem=" number | "irq=" number | "pci=" ( number | function )
+ *   option   = "smem=" number | "irq=" number | "pci=" ( number | function ) | "fdt" [ "=" tree ]
+ *   tree     = number | file [ ":" number ]                 (a file has no comma in its path)
  *   function = [ domain ":" ] bus ":" device "." function   (hexadecimal, as lspci prints it)
  *   number   = "0x" hexadecimal digits | decimal digits     (a leading 0 does not mean octal)
  */
@@ -22,7 +23,7 @@
 #define PCI_FUNCTION_MAX 7
 
 struct found {
-	const char *smem, *irq, *pci; /* values, NULL where absent */
+	const char *smem, *irq, *pci, *fdt; /* values, NULL where absent */
 };
 
 static bool read_number(const char *text, uint64_t max, uint64_t *value)
@@ -123,8 +124,13 @@ static const char **find_slot(struct found *found, const char *option, const cha
 		{"smem=", &found->smem},
 		{"irq=", &found->irq},
 		{"pci=", &found->pci},
+		{"fdt=", &found->fdt},
 	};
 
+	if (strcmp(option, "fdt") == 0) {
+		*value = "";
+		return &found->fdt;
+	}
 	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
 		size_t size = strlen(slots[i].prefix);
 
@@ -144,7 +150,7 @@ static int add_option(struct found *found, const char *option, struct vio_error 
 	if (!slot)
 		return vio_fail(err, -EINVAL,
 				"'%.60s': expected the address of a device, "
-				"'smem=ADDRESS,irq=NUMBER' or 'pci=DEVICE'",
+				"'smem=ADDRESS,irq=NUMBER', 'pci=DEVICE' or 'fdt'",
 				option);
 	if (*slot)
 		return vio_fail(err, -EINVAL,
@@ -153,6 +159,44 @@ static int add_option(struct found *found, const char *option, struct vio_error 
 				option);
 	*slot = value;
 	return 0;
+}
+
+/* "3", "board.dtb", "board.dtb:3" */
+static int read_fdt(const char *text, struct viot_address *address, struct vio_error *err)
+{
+	const char *colon = strrchr(text, ':');
+	size_t size = strlen(text);
+	uint64_t index;
+
+	*address = (struct viot_address){.kind = VIOT_FDT_ALL};
+	if (read_number(text, UINT32_MAX, &index)) {
+		size = 0;
+		address->kind = VIOT_FDT_INDEX;
+	} else if (colon && read_number(colon + 1, UINT32_MAX, &index)) {
+		size = (size_t)(colon - text);
+		address->kind = VIOT_FDT_INDEX;
+	}
+	if (size >= sizeof(address->fdt_file) || text == colon)
+		return vio_fail(err, -EINVAL,
+				"fdt=%.60s: expected a number, 0 for the first VirtIO block device "
+				"of the device tree, or the path of a dtb file of less than %d "
+				"characters, for example 'fdt=board.dtb' or 'fdt=board.dtb:0'",
+				text, VIOT_FDT_FILE_SIZE);
+	memcpy(address->fdt_file, text, size);
+	address->fdt_index = address->kind == VIOT_FDT_INDEX ? (uint32_t)index : 0;
+	return 0;
+}
+
+static int check_fdt(const struct found *found, struct vio_error *err)
+{
+	const char *other = found->pci ? "pci=" : found->smem ? "smem=" : "irq=";
+
+	if (!found->fdt || (!found->pci && !found->smem && !found->irq))
+		return 0;
+	return vio_fail(err, -EINVAL,
+			"'fdt' finds the address by itself and '%s' gives one: expected one or the "
+			"other; remove 'fdt' or '%s'",
+			other, other);
 }
 
 static int check_partners(const struct found *found, struct vio_error *err)
@@ -191,9 +235,13 @@ int viot_address_parse(const char *text, struct viot_address *address, struct vi
 	while (!rc && rest)
 		rc = add_option(&found, strsep(&rest, ","), err);
 	if (!rc)
+		rc = check_fdt(&found, err);
+	if (!rc)
 		rc = check_partners(&found, err);
 	if (rc)
 		return rc;
+	if (found.fdt)
+		return read_fdt(found.fdt, address, err);
 	if (found.smem && found.irq)
 		return read_mmio(&found, address, err);
 	return viot_address_parse_pci(found.pci ? found.pci : "0", address, err);

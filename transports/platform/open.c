@@ -15,5 +15,8 @@ int viot_open(struct vio_transport **t, const struct viot_address *address,
 	if (address->kind == VIOT_MMIO) {
 		return viot_mmio_open(t, address, options, err);
 	}
+	if (address->kind == VIOT_FDT_ALL || address->kind == VIOT_FDT_INDEX) {
+		return viot_fdt_open(t, address, options, err);
+	}
 	return viot_pci_open(t, address, options, err);
 }

@@ -6,7 +6,13 @@
  *   smem=0x1c0d0000,irq=41   registers mapped at a guest-physical address
  *   pci=0                    the first VirtIO block function on the PCI bus
  *   pci=0000:00:04.0         that PCI function
+ *   fdt                      every VirtIO block device that the device tree declares
+ *   fdt=0                    the first of them, in the order of addresses
+ *   fdt=board.dtb            every one that this file declares
+ *   fdt=board.dtb:0          the first of those
  *   (nothing)                the only one, or the first, on the PCI bus
+ *
+ * What `fdt` means is looked up when the device is opened; mmio.h does it too.
  */
 #ifndef VIO_TRANSPORT_ADDRESS_H
 #define VIO_TRANSPORT_ADDRESS_H
@@ -25,7 +31,11 @@ enum viot_address_kind {
 	VIOT_PCI_INDEX,    /* the n-th matching function, in bus order */
 	VIOT_PCI_FUNCTION, /* one named function */
 	VIOT_MMIO,         /* registers at a guest-physical address */
+	VIOT_FDT_ALL,      /* whatever a device tree declares; viot_open() wants it to be one */
+	VIOT_FDT_INDEX,    /* the n-th of them, in the order of addresses */
 };
+
+#define VIOT_FDT_FILE_SIZE 128
 
 struct viot_address {
 	enum viot_address_kind kind;
@@ -38,6 +48,10 @@ struct viot_address {
 	uint64_t smem;
 	/* VIOT_MMIO: interrupt number as the hypervisor counts it (Arm: GIC INTID, x86: GSI) */
 	uint32_t irq;
+	/* VIOT_FDT_INDEX: 0 is the first that has the class asked for */
+	uint32_t fdt_index;
+	/* VIOT_FDT_…: a blob; empty: this machine's own tree */
+	char fdt_file[VIOT_FDT_FILE_SIZE];
 };
 
 /**
@@ -51,7 +65,7 @@ VIO_EXPORT int viot_address_parse_pci(const char *text, struct viot_address *add
 
 /**
  * viot_address_parse - a whole address, as in the table above
- * @text: "smem=…,irq=…", "pci=…" or "" for the first PCI function
+ * @text: "smem=…,irq=…", "pci=…", "fdt…" or "" for the first PCI function
  *
  * Returns 0, or -EINVAL with a sentence in @err. Any thread; does not look for the device.
  */

@@ -59,14 +59,14 @@ static struct devb_disk_options *last_disk(struct devb_parse *parse)
 	return &parse->options->disks[parse->options->disk_count - 1];
 }
 
-/* smem, irq and pci are judged together, at the end of the line. */
+/* smem, irq, pci and fdt are judged together, at the end of the line. */
 static int add_address(struct devb_parse *parse, const char *value)
 {
 	char *address = parse->addresses[parse->options->disk_count - 1];
 	size_t used = strlen(address);
 	size_t left = sizeof(parse->addresses[0]) - used;
-	int size = snprintf(address + used, left, "%s%s=%s", used ? "," : "", parse->option->name,
-			    value);
+	int size = snprintf(address + used, left, "%s%s%s%s", used ? "," : "", parse->option->name,
+			    value ? "=" : "", value ? value : "");
 
 	return (size_t)size < left ? 0 : devb_parse_bad_value(parse, value);
 }
@@ -363,7 +363,8 @@ const struct devb_option devb_option_table[] = {
 	SWITCH("-f", set_foreground,
 	       "stay in the foreground"),
 	SWITCH("--list", set_list,
-	       "print every VirtIO device on the PCI bus, who holds it and how to start on it"),
+	       "print every VirtIO device (PCI, device tree, ACPI, kernel command line), who holds it "
+	       "and how to start on it"),
 	SWITCH("--help", set_help,
 	       "print this text"),
 	SWITCH("--version", set_version,
@@ -381,6 +382,13 @@ const struct devb_option devb_option_table[] = {
 	      "'pci=0000:00:04.0'",
 	      "block device on the PCI bus: 0 for the first (default), 1 for the second, or a "
 	      "function such as 0000:00:04.0; excludes smem and irq"),
+	MAYBE(VIRTIO, "fdt", "NUMBER|FILE[:NUMBER]", add_address,
+	      "the number of a VirtIO block device of the device tree from 0, or a dtb file and "
+	      "perhaps a number in it, for example 'fdt=0' or 'fdt=/boot/board.dtb:0'",
+	      "every block device that the device tree declares, each a disk of its own, or the "
+	      "one with this number in the order of addresses; of a dtb file instead of this "
+	      "machine's tree; where the tree has none, those of ACPI and the kernel's command "
+	      "line; excludes smem, irq and pci"),
 	VALUE(VIRTIO, "qsize", "ENTRIES", set_queue_size,
 	      "a power of two from 4 to 32768, for example 'qsize=256'",
 	      "entries of the queue, a power of two from 4 to 32768 (default 256); more than the "

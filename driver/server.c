@@ -12,6 +12,7 @@
 #include <vio/log.h>
 
 #include "automount.h"
+#include "discover.h"
 #include "unit.h"
 
 enum {
@@ -109,17 +110,24 @@ static bool is_missing(void)
 	return false;
 }
 
-int devb_server_start(const struct devb_options *options, struct vio_error *err)
+int devb_server_start(struct devb_options *options, struct vio_error *err)
 {
+	int rc = devb_discover_expand(options, err);
+
+	if (rc < 0) {
+		return rc;
+	}
 	the_options = options;
 	/* we are in the path of writeback: reclaiming memory must not wait for us */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	for (unsigned i = 0; i < options->disk_count; i++) {
-		int rc = start_unit(options, i, err);
-
+		rc = start_unit(options, i, err);
 		if (may_wait(options, rc)) {
 			vio_log(VIO_LOG_WARN, "%s; waiting for it (cam pnp)", err->text);
 		} else if (rc < 0) {
+			if (rc == -ENODEV) {
+				devb_discover_advise(&options->disks[i], err);
+			}
 			devb_server_stop();
 			return rc;
 		}

@@ -23,7 +23,7 @@ struct search {
 	struct viot_mmio_device *devices;
 	unsigned max, count;                     /* found */
 	const struct viot_mmio_device *unusable; /* the first one left out */
-	unsigned empty, others;
+	unsigned empty, others, unusable_count;
 };
 
 static const char *plural(unsigned count)
@@ -41,15 +41,6 @@ static bool is_complete(const struct viot_mmio_device *device)
 	return device->smem && device->has_irq && device->has_type;
 }
 
-/* A slot that may be the one that is wanted, and is not known well enough. */
-static void leave_out(struct search *search, const struct viot_mmio_device *device)
-{
-	search->unusable = search->unusable ? search->unusable : device;
-	if (search->address->kind == VIOT_FDT_ALL) {
-		vio_log(VIO_LOG_WARN, "%s is left out: %s", device->where, device->why);
-	}
-}
-
 /* False where counting ends. */
 static bool visit(struct search *search, const struct viot_mmio_device *device)
 {
@@ -64,7 +55,8 @@ static bool visit(struct search *search, const struct viot_mmio_device *device)
 		return true;
 	}
 	if (!is_complete(device)) {
-		leave_out(search, device);
+		search->unusable = search->unusable ? search->unusable : device;
+		search->unusable_count++;
 		return !is_index; /* whether it counts is not known */
 	}
 	if (is_index && search->count++ < search->address->fdt_index) {
@@ -112,9 +104,20 @@ static int report_unusable(const struct search *search, struct vio_error *err)
 			device->where, device->why);
 }
 
+static void warn_left_out(const struct search *search)
+{
+	if (search->unusable) {
+		vio_log(VIO_LOG_WARN, "%u VirtIO slot%s left out, %s%s: %s", search->unusable_count,
+			search->unusable_count == 1 ? " is" : "s are",
+			search->unusable_count == 1 ? "" : "the first is ", search->unusable->where,
+			search->unusable->why);
+	}
+}
+
 static int conclude(const struct search *search, bool is_found, struct vio_error *err)
 {
 	if (is_found) {
+		warn_left_out(search);
 		return search->address->kind == VIOT_FDT_INDEX ? 1 : (int)search->count;
 	}
 	if (search->unusable) {

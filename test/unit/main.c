@@ -26,6 +26,9 @@ static Suite *(*const suites[])(void) = {
 	/* transports/, driver/, fs-glue/ */
 	address_suite,
 	pci_caps_suite,
+	fdt_suite,
+	fdt_files_suite,
+	discover_suite,
 	options_suite,
 	fsg_arena_suite,
 	fsg_tree_suite,

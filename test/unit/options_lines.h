@@ -51,6 +51,15 @@ static const struct good {
 	{"virtio smem=0xa003e00,irq=79 virtio smem=0xa003c00,irq=78 virtio pci=00:04.0",
 	 "mmio 0xa003e00 79;mmio 0xa003c00 78;pci 0000:00:04.0;"},
 	{"virtio qsize=64,qsize=128", "pci 0 queue 128;"},
+	{"virtio fdt", "fdt all;"},
+	{"virtio fdt=1,takeover", "fdt 1 takeover;"},
+	{"virtio qsize=64,fdt=0x10", "fdt 16 queue 64;"},
+	{"virtio fdt=board.dtb", "fdt all of board.dtb;"},
+	{"virtio fdt=/boot/board.dtb:2 virtio fdt=/boot/board.dtb:3",
+	 "fdt 2 of /boot/board.dtb;fdt 3 of /boot/board.dtb;"},
+	{"virtio fdt=a:b", "fdt all of a:b;"},
+	{"virtio fdt=a:b:0 virtio fdt=0 virtio fdt virtio pci=0",
+	 "fdt 0 of a:b;fdt 0;fdt all;pci 0;"},
 	/* blk */
 	{"blk auto=none", "pci 0; raw;"},
 	{"blk auto=none blk auto=partition", "pci 0;"},
@@ -108,6 +117,15 @@ static void __attribute__((format(printf, 1, 2))) describe(const char *format, .
 	va_end(args);
 }
 
+static void describe_fdt(const struct viot_address *at)
+{
+	if (at->kind == VIOT_FDT_ALL)
+		describe("fdt all");
+	else
+		describe("fdt %u", at->fdt_index);
+	describe("%s%s", at->fdt_file[0] ? " of " : "", at->fdt_file);
+}
+
 static void describe_disk(const struct devb_disk_options *disk)
 {
 	const struct viot_address *at = &disk->address;
@@ -117,6 +135,8 @@ static void describe_disk(const struct devb_disk_options *disk)
 	else if (at->kind == VIOT_PCI_FUNCTION)
 		describe("pci %04x:%02x:%02x.%x", at->pci_domain, at->pci_bus, at->pci_device,
 			 at->pci_function);
+	else if (at->kind == VIOT_FDT_ALL || at->kind == VIOT_FDT_INDEX)
+		describe_fdt(at);
 	else
 		describe("mmio 0x%llx %u", (unsigned long long)at->smem, at->irq);
 	if (disk->queue_size != 256)
@@ -215,6 +235,17 @@ static const struct bad {
 	{"virtio pci=10000:00:04.0", {"pci=10000:00:04.0"}},
 	{"virtio pci=:00:04.0", {"pci=:00:04.0"}},
 	{"virtio pci=0x0:04.0", {"pci=0x0:04.0"}},
+	{"virtio fdt=", {"virtio fdt", "no value", "fdt=0"}},
+	{"virtio fdt=:0", {"fdt=:0", "dtb file"}},
+	{"virtio fdt,fdt=1", {"fdt=1", "two values"}},
+	{"virtio fdt,pci=0", {"'fdt' finds", "'pci=' gives one"}},
+	{"virtio smem=0x1000,irq=1,fdt=0", {"'fdt' finds", "'smem=' gives one"}},
+	{"virtio fdt=0,irq=1", {"'fdt' finds", "'irq=' gives one"}},
+	{"virtio fdt=a\\,b", {"'b'", "'fdt'"}},
+	{"virtio fdt virtio fdt", {"groups 1 and 2", "same device"}},
+	{"virtio fdt=a:1 virtio fdt=1 virtio fdt=a:0x1", {"groups 1 and 3", "'fdt='"}},
+	{"fdt", {"'fdt' stands alone", "write 'virtio fdt'"}},
+	{"blk fdt=0", {"'virtio' group", "write 'virtio fdt=0'"}},
 	{"virtio pci=0 virtio pci=0", {"groups 1 and 2", "same device"}},
 	{"virtio takeover virtio pci=1 virtio qsize=4", {"groups 1 and 3", "'pci=0'"}},
 	{"virtio smem=0x1000,irq=1 virtio irq=2,smem=4096", {"groups 1 and 2"}},

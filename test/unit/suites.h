@@ -30,6 +30,9 @@ Suite *load_suite(void);
 /* transports/, driver/, fs-glue/ */
 Suite *address_suite(void);
 Suite *pci_caps_suite(void);
+Suite *fdt_suite(void);
+Suite *fdt_files_suite(void);
+Suite *discover_suite(void);
 Suite *options_suite(void);
 Suite *fsg_arena_suite(void);
 Suite *fsg_tree_suite(void);

@@ -58,6 +58,31 @@ START_TEST(test_pci_function)
 }
 END_TEST
 
+START_TEST(test_fdt)
+{
+	struct viot_address address;
+	char text[VIOT_FDT_FILE_SIZE + 8];
+
+	ck_assert_int_eq(viot_address_parse("fdt", &address, NULL), 0);
+	ck_assert_int_eq(address.kind, VIOT_FDT_ALL);
+	ck_assert_str_eq(address.fdt_file, "");
+	ck_assert_int_eq(viot_address_parse("fdt=4294967295", &address, NULL), 0);
+	ck_assert_int_eq(address.kind, VIOT_FDT_INDEX);
+	ck_assert_uint_eq(address.fdt_index, UINT32_MAX);
+	ck_assert_int_eq(viot_address_parse("fdt=./7:0x7", &address, NULL), 0);
+	ck_assert_str_eq(address.fdt_file, "./7");
+	ck_assert_uint_eq(address.fdt_index, 7);
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "fdt=", 4);
+	text[4 + VIOT_FDT_FILE_SIZE - 1] = '\0'; /* the longest */
+	ck_assert_int_eq(viot_address_parse(text, &address, NULL), 0);
+	ck_assert_str_eq(address.fdt_file, text + 4);
+	text[4 + VIOT_FDT_FILE_SIZE - 1] = 'x';
+	text[4 + VIOT_FDT_FILE_SIZE] = '\0';
+	ck_assert_int_eq(viot_address_parse(text, &address, NULL), -EINVAL);
+}
+END_TEST
+
 static const char *const wrong[] = {
 	",",
 	"pci=",
@@ -74,6 +99,12 @@ static const char *const wrong[] = {
 	"pci=0:0:0:0.0",
 	"pci=100:04.0",
 	"smem=0x1000,irq=",
+	"fdt=",
+	"fdt=:1",
+	"fdt,fdt",
+	"fdt,pci=0",
+	"fdt=0,smem=0x1000,irq=1",
+	"fdtx",
 };
 
 START_TEST(test_wrong)
@@ -131,6 +162,7 @@ Suite *address_suite(void)
 	tcase_add_loop_test(text, test_mmio_in_either_order, 0, 2);
 	tcase_add_test(text, test_limits);
 	tcase_add_test(text, test_pci_function);
+	tcase_add_test(text, test_fdt);
 	tcase_add_loop_test(text, test_wrong, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(text, test_too_long);
 	tcase_add_test(text, test_fail_returns_its_code);

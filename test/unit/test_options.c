@@ -146,6 +146,7 @@ static const struct {
 	{"virtio pci=0 smem=", "as one word"},
 	{"blk smem=", "write it behind 'virtio'"},
 	{"virtio smem=", "guest-physical"},
+	{"virtio fdt=", "dtb file"},
 	{"blk automount=hd0:", "absolute path"},
 };
 

@@ -53,6 +53,23 @@ void viot_cmdline_list(const char *text, struct viot_mmio_found *found);
 /* Fills in driver, type, version; or `why`, unless that says something already. */
 void viot_slot_identify(struct viot_mmio_device *device);
 
+/* find.c */
+struct viot_mmio_search {
+	const struct viot_address *address; /* of kind VIOT_FDT_… */
+	uint32_t wanted;                    /* VIRTIO_ID_…, 0 = any */
+	const char *tree;                   /* for sentences: who declares them all */
+	const struct viot_mmio_device *all; /* in the order of addresses */
+	unsigned all_count;
+	struct viot_mmio_device *devices; /* receives those that are meant */
+	unsigned max;
+	/* found out on the way */
+	unsigned count, empty, others, unusable_count;
+	const struct viot_mmio_device *unusable; /* the first one left out */
+};
+
+/* As viot_mmio_find(), from a list that is there. */
+int viot_mmio_choose(struct viot_mmio_search *search, struct vio_error *err);
+
 /* list.c */
 /* At most @size - 1 bytes of a file as a text; how many, or a negative errno. */
 ssize_t viot_read_text(const char *path, char *text, size_t size);

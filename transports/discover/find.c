@@ -14,24 +14,12 @@
 #include "discover.h"
 #include "platform.h"
 
-struct search {
-	const struct viot_address *address;
-	uint32_t wanted;
-	const char *tree; /* "this machine's device tree" */
-	const struct viot_mmio_device *all;
-	unsigned all_count;
-	struct viot_mmio_device *devices;
-	unsigned max, count;                     /* found */
-	const struct viot_mmio_device *unusable; /* the first one left out */
-	unsigned empty, others, unusable_count;
-};
-
 static const char *plural(unsigned count)
 {
 	return count == 1 ? "" : "s";
 }
 
-static const char *type_name(const struct search *search)
+static const char *type_name(const struct viot_mmio_search *search)
 {
 	return search->wanted == VIRTIO_ID_BLOCK ? "VirtIO block" : "VirtIO";
 }
@@ -42,7 +30,7 @@ static bool is_complete(const struct viot_mmio_device *device)
 }
 
 /* False where counting ends. */
-static bool visit(struct search *search, const struct viot_mmio_device *device)
+static bool visit(struct viot_mmio_search *search, const struct viot_mmio_device *device)
 {
 	bool is_index = search->address->kind == VIOT_FDT_INDEX;
 
@@ -73,7 +61,7 @@ static bool visit(struct search *search, const struct viot_mmio_device *device)
 	return true;
 }
 
-static int report_nothing(const struct search *search, struct vio_error *err)
+static int report_nothing(const struct viot_mmio_search *search, struct vio_error *err)
 {
 	if (search->all_count == 0) {
 		return vio_fail(
@@ -90,7 +78,7 @@ static int report_nothing(const struct search *search, struct vio_error *err)
 			type_name(search), search->empty, search->others);
 }
 
-static int report_unusable(const struct search *search, struct vio_error *err)
+static int report_unusable(const struct viot_mmio_search *search, struct vio_error *err)
 {
 	const struct viot_mmio_device *device = search->unusable;
 
@@ -104,7 +92,7 @@ static int report_unusable(const struct search *search, struct vio_error *err)
 			device->where, device->why);
 }
 
-static void warn_left_out(const struct search *search)
+static void warn_left_out(const struct viot_mmio_search *search)
 {
 	if (search->unusable) {
 		vio_log(VIO_LOG_WARN, "%u VirtIO slot%s left out, %s%s: %s", search->unusable_count,
@@ -114,7 +102,7 @@ static void warn_left_out(const struct search *search)
 	}
 }
 
-static int conclude(const struct search *search, bool is_found, struct vio_error *err)
+static int conclude(const struct viot_mmio_search *search, bool is_found, struct vio_error *err)
 {
 	if (is_found) {
 		warn_left_out(search);
@@ -133,7 +121,7 @@ static int conclude(const struct search *search, bool is_found, struct vio_error
 			plural(search->count));
 }
 
-static int choose(struct search *search, struct vio_error *err)
+int viot_mmio_choose(struct viot_mmio_search *search, struct vio_error *err)
 {
 	bool is_index = search->address->kind == VIOT_FDT_INDEX, goes_on = true;
 
@@ -144,7 +132,8 @@ static int choose(struct search *search, struct vio_error *err)
 }
 
 /* A machine without VirtIO devices in a tree may have them elsewhere. */
-static int list(struct search *search, struct viot_mmio_device *all, struct vio_error *err)
+static int list(struct viot_mmio_search *search, struct viot_mmio_device *all,
+		struct vio_error *err)
 {
 	const char *file = search->address->fdt_file;
 	struct viot_mmio_source source = {
@@ -165,7 +154,7 @@ static int list(struct search *search, struct viot_mmio_device *all, struct vio_
 int viot_mmio_find(const struct viot_address *address, uint32_t virtio_type,
 		   struct viot_mmio_device *devices, unsigned max, struct vio_error *err)
 {
-	struct search search = {
+	struct viot_mmio_search search = {
 		.address = address, .wanted = virtio_type, .devices = devices, .max = max};
 	struct viot_mmio_device *all = calloc(VIOT_MMIO_DEVICES_MAX, sizeof(*all));
 	int rc;
@@ -177,7 +166,7 @@ int viot_mmio_find(const struct viot_address *address, uint32_t virtio_type,
 	if (rc >= 0) {
 		search.all = all;
 		search.all_count = (unsigned)rc;
-		rc = choose(&search, err);
+		rc = viot_mmio_choose(&search, err);
 	}
 	free(all);
 	return rc;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "discover.h"
-#include "tree.h"
+#include "device_tree.h"
 
 #define DEVICE_TREE "/proc/device-tree"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A device tree from a file, or from the kernel's directories. */
-#include "tree.h"
+#include "device_tree.h"
 
 #include <dirent.h>
 #include <errno.h>

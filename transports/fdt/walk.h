@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tree.h"
+#include "device_tree.h"
 
 struct viot_tree_walk {
 	const void *blob;

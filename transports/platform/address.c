@@ -22,6 +22,8 @@
 #define PCI_DEVICE_MAX   0x1f
 #define PCI_FUNCTION_MAX 7
 
+static const char every[] = ""; /* the value of `fdt` alone; "fdt=" has another empty one */
+
 struct found {
 	const char *smem, *irq, *pci, *fdt; /* values, NULL where absent */
 };
@@ -128,7 +130,7 @@ static const char **find_slot(struct found *found, const char *option, const cha
 	};
 
 	if (strcmp(option, "fdt") == 0) {
-		*value = "";
+		*value = every;
 		return &found->fdt;
 	}
 	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
@@ -176,7 +178,7 @@ static int read_fdt(const char *text, struct viot_address *address, struct vio_e
 		size = (size_t)(colon - text);
 		address->kind = VIOT_FDT_INDEX;
 	}
-	if (size >= sizeof(address->fdt_file) || text == colon)
+	if (size >= sizeof(address->fdt_file) || text == colon || (!*text && text != every))
 		return vio_fail(err, -EINVAL,
 				"fdt=%.60s: expected a number, 0 for the first VirtIO block device "
 				"of the device tree, or the path of a dtb file of less than %d "

@@ -6,8 +6,8 @@
  * A blob may be anybody's work: it is checked as a whole, and size, depth, nodes
  * and devices are bounded.
  */
-#ifndef VIOT_TREE_H
-#define VIOT_TREE_H
+#ifndef VIOT_DEVICE_TREE_H
+#define VIOT_DEVICE_TREE_H
 
 #include <stddef.h>
 

@@ -249,7 +249,7 @@ START_TEST(test_deep_directory)
 
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	for (unsigned depth = 1; depth <= VIOT_TREE_DEPTH_MAX; depth++) {
-		snprintf(path + length + 2 * (depth - 1), 3, "/n");
+		snprintf(path + length + (size_t)2 * (depth - 1), 3, "/n");
 		ck_assert_int_eq(mkdir(path, 0700), 0);
 		if (depth == VIOT_TREE_DEPTH_MAX - 1) {
 			path[length] = '\0';

@@ -175,7 +175,7 @@ int viot_mmio_find(const struct viot_address *address, uint32_t virtio_type,
 int viot_fdt_open(struct vio_transport **t, const struct viot_address *address,
 		  const struct viot_options *options, struct vio_error *err)
 {
-	struct viot_mmio_device device;
+	struct viot_mmio_device device = {0};
 	struct viot_address found = {.kind = VIOT_MMIO};
 	int count = viot_mmio_find(address, options->device_type, &device, 1, err);
 

@@ -168,7 +168,7 @@ static int read_fdt(const char *text, struct viot_address *address, struct vio_e
 {
 	const char *colon = strrchr(text, ':');
 	size_t size = strlen(text);
-	uint64_t index;
+	uint64_t index = 0;
 
 	*address = (struct viot_address){.kind = VIOT_FDT_ALL};
 	if (read_number(text, UINT32_MAX, &index)) {

@@ -27,7 +27,7 @@ enum {
 
 struct mounted {
 	const struct devb_automount *automount;
-	const struct devb_unit *unit;
+	const void *owner; /* of the volume: a unit, or what stands for it in the keeper */
 	bool made_dir;
 };
 
@@ -331,14 +331,48 @@ static void unmount_one(const struct mounted *mounted)
 	}
 }
 
-void devb_automount_undo(const struct devb_unit *unit)
+static void forget_one(unsigned index)
+{
+	mount_count--;
+	memmove(&mounts[index], &mounts[index + 1], (mount_count - index) * sizeof(mounts[0]));
+}
+
+void devb_automount_undo(const void *owner)
 {
 	for (unsigned i = mount_count; i-- > 0;) {
-		if (unit && mounts[i].unit != unit) {
-			continue;
+		if (!owner || mounts[i].owner == owner) {
+			unmount_one(&mounts[i]);
+			forget_one(i);
 		}
-		unmount_one(&mounts[i]);
-		mount_count--;
-		memmove(&mounts[i], &mounts[i + 1], (mount_count - i) * sizeof(mounts[0]));
 	}
+}
+
+void devb_automount_forget(const void *owner)
+{
+	for (unsigned i = mount_count; i-- > 0;) {
+		if (!owner || mounts[i].owner == owner) {
+			forget_one(i);
+		}
+	}
+}
+
+void devb_automount_adopt(const struct devb_automount *automount, const void *owner, bool made_dir)
+{
+	if (mount_count < MOUNTS_MAX && !is_mounted(automount)) {
+		mounts[mount_count++] = (struct mounted){automount, owner, made_dir};
+	}
+}
+
+const struct devb_automount *devb_automount_next(const void *owner, unsigned *cursor,
+						 bool *made_dir)
+{
+	while (*cursor < mount_count) {
+		const struct mounted *mounted = &mounts[(*cursor)++];
+
+		if (mounted->owner == owner) {
+			*made_dir = mounted->made_dir;
+			return mounted->automount;
+		}
+	}
+	return NULL;
 }

@@ -3,6 +3,8 @@
 #ifndef DEVB_AUTOMOUNT_H
 #define DEVB_AUTOMOUNT_H
 
+#include <stdbool.h>
+
 #include <vio/error.h>
 
 #include "options.h"
@@ -19,10 +21,18 @@ int devb_automount_all(const struct devb_options *options, const struct devb_uni
 		       struct vio_error *err);
 
 /*
- * Unmounts what was mounted from @unit, or from all for NULL, last first; what is
+ * Unmounts what was mounted from a unit, or from all for NULL, last first; what is
  * busy is detached with a warning.
  */
-void devb_automount_undo(const struct devb_unit *unit);
+void devb_automount_undo(const void *owner);
+
+/* From one process to another: each mount of a unit in turn, NULL after the last … */
+const struct devb_automount *devb_automount_next(const void *owner, unsigned *cursor,
+						 bool *made_dir);
+/* … which the other takes on, under an owner of its own choice … */
+void devb_automount_adopt(const struct devb_automount *automount, const void *owner, bool made_dir);
+/* … and the first no longer undoes. NULL: all. */
+void devb_automount_forget(const void *owner);
 
 /* The first entry that no unit had a volume for, or NULL. */
 const struct devb_automount *devb_automount_unused(const struct devb_options *options);

@@ -15,6 +15,7 @@
 #include <vio/log.h>
 
 static int ready_pipe = -1;
+static bool is_background;
 static bool use_syslog;
 static enum vio_log_level level_max;
 
@@ -59,6 +60,7 @@ int devb_background_start(struct vio_error *err)
 	}
 	close(ends[0]);
 	ready_pipe = ends[1];
+	is_background = true;
 	/* until the volumes are there, stopping the starting process stops it all */
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != parent) {
@@ -68,25 +70,43 @@ int devb_background_start(struct vio_error *err)
 	return 0;
 }
 
-void devb_background_ready(void)
+static void leave_terminal(void)
 {
-	int null;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (ready_pipe < 0) {
-		return;
-	}
-	fflush(NULL);
-	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	openlog("devb-virtio", LOG_PID, LOG_DAEMON);
 	use_syslog = true;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
 		close(null);
 	}
-	if (chdir("/") < 0 || write(ready_pipe, "", 1) < 0) {
+	if (chdir("/") < 0) {
+		vio_log(VIO_LOG_WARN, "the working directory stays as it is (%s)", strerror(errno));
+	}
+}
+
+void devb_background_leave_to_parent(void)
+{
+	if (ready_pipe >= 0) {
+		close(ready_pipe);
+		ready_pipe = -1;
+	}
+}
+
+void devb_background_ready(void)
+{
+	if (!is_background) {
+		return;
+	}
+	fflush(NULL);
+	leave_terminal();
+	if (ready_pipe < 0) {
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	if (write(ready_pipe, "", 1) < 0) {
 		vio_log(VIO_LOG_WARN, "the starting process is gone (%s)", strerror(errno));
 	}
 	close(ready_pipe);

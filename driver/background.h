@@ -22,6 +22,12 @@ int devb_background_start(struct vio_error *err);
 /* The volumes can be opened: let the parent go, and leave the terminal alone. */
 void devb_background_ready(void);
 
+/*
+ * In a child of this process: it is the parent who will tell that all is ready.
+ * devb_background_ready() here leaves the terminal alone, and nothing else.
+ */
+void devb_background_leave_to_parent(void);
+
 /* Messages: standard error until ready in the background, then syslog. */
 void devb_log_start(bool quiet, unsigned verbosity);
 

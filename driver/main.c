@@ -9,13 +9,17 @@
  *   disk.c       requests to the device; rmw.c those that are not whole blocks
  *   partition.c  a window of a disk; table.c where the windows are
  *   names.c      /dev/hd0 and its like
+ *   privileges.c from root to `cam user=`; keeper.c what only root can do afterwards
  */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "background.h"
+#include "discover.h"
+#include "keeper.h"
 #include "list.h"
+#include "notify.h"
 #include "options.h"
 #include "server.h"
 
@@ -57,6 +61,12 @@ static int serve(void)
 	}
 	devb_server_block_signals();
 	if (rc == 0) {
+		rc = devb_discover_expand(&options, &err);
+	}
+	if (rc == 0 && devb_options_drop_root(&options)) {
+		rc = devb_keeper_start(&options, &err);
+	}
+	if (rc == 0) {
 		rc = devb_server_start(&options, &err);
 	}
 	if (rc < 0) {
@@ -64,6 +74,9 @@ static int serve(void)
 	}
 	fflush(stdout);
 	devb_background_ready();
+	if (!devb_keeper_ready()) {
+		devb_notify_ready();
+	}
 	rc = devb_server_wait();
 	return devb_server_stop() < 0 || rc < 0 ? EXIT_FAILED : EXIT_GOOD;
 }

@@ -145,8 +145,7 @@ int devb_names_claim(struct devb_names *names, const char *name, struct vio_erro
 	return rc < 0 ? refuse(names, name, rc, err) : 0;
 }
 
-/* What a killed process of this very device left, whatever it was called. */
-static void remove_own_leftovers(const struct devb_names *names)
+void devb_names_remove_all(const struct devb_names *names)
 {
 	int lock = lock_devdir(names);
 	DIR *dir = opendir(names->devdir);
@@ -170,7 +169,7 @@ int devb_names_claim_disk(struct devb_names *names, const char *prefix, unsigned
 {
 	int rc = -EEXIST;
 
-	remove_own_leftovers(names);
+	devb_names_remove_all(names);
 	for (unsigned i = 0; i < DISKS_TRIED && rc == -EEXIST; i++) {
 		snprintf(names->disk, sizeof(names->disk), "%s%u", prefix, first + i);
 		rc = try_claim(names, names->disk);

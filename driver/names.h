@@ -41,4 +41,10 @@ int devb_names_claim(struct devb_names *names, const char *name, struct vio_erro
 /* Removes every link that is still ours. */
 void devb_names_release(struct devb_names *names);
 
+/*
+ * What a process that ended left of this very device, whatever it was called. Of
+ * @names, devdir, target_dir and key count.
+ */
+void devb_names_remove_all(const struct devb_names *names);
+
 #endif

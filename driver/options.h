@@ -23,8 +23,9 @@
  *   ...
  *   devb_options_free(&options);
  *
- * Parsing prints nothing and touches nothing; it opens a file in one case only,
- * `blk automount=@file`. Thread: any, blocks only on that file.
+ * Parsing prints nothing and touches nothing; it reads in two cases only, the file
+ * of `blk automount=@file` and the users and groups for names in `cam user=`.
+ * Thread: one, blocks only on those.
  */
 #ifndef DEVB_OPTIONS_H
 #define DEVB_OPTIONS_H
@@ -105,7 +106,7 @@ struct devb_options {
 	bool quiet;         /* no banner */
 	bool plug_and_play; /* pnp: stay although no device is there */
 	unsigned verbosity; /* verbose: 0..9 */
-	/* user=uid:gid: read, but nobody drops to it in this release (a warning says so) */
+	/* user=uid:gid: whom the disks are served as, once all are there; 0:0 stays root */
 	bool has_user;
 	uid_t run_uid;
 	gid_t run_gid;
@@ -124,6 +125,12 @@ struct devb_options {
  * automounts cannot be read, -ENOMEM (both exit status 1). Then @err has the sentence.
  */
 int devb_options_parse(int argc, char **argv, struct devb_options *out, struct vio_error *err);
+
+/* Is somebody else than root to serve the disks? */
+static inline bool devb_options_drop_root(const struct devb_options *options)
+{
+	return options->has_user && options->run_uid != 0;
+}
 
 /* Harmless to call twice. */
 void devb_options_free(struct devb_options *options);

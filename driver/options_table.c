@@ -4,6 +4,8 @@
  * the table at the end of this file. Nothing else knows an option by name.
  */
 #include <ctype.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -321,12 +323,40 @@ static int set_plug_and_play(struct devb_parse *parse, const char *value)
 	return 0;
 }
 
-/* uid:gid */
+static bool find_user(const char *text, uid_t *uid)
+{
+	const struct passwd *entry;
+	uint64_t number;
+
+	if (devb_number_parse(text, 0, ID_MAX, &number)) {
+		*uid = (uid_t)number;
+		return true;
+	}
+	entry = *text && !isdigit((unsigned char)*text) ? getpwnam(text) : NULL;
+	*uid = entry ? entry->pw_uid : 0;
+	return entry != NULL;
+}
+
+static bool find_group(const char *text, gid_t *gid)
+{
+	const struct group *entry;
+	uint64_t number;
+
+	if (devb_number_parse(text, 0, ID_MAX, &number)) {
+		*gid = (gid_t)number;
+		return true;
+	}
+	entry = *text && !isdigit((unsigned char)*text) ? getgrnam(text) : NULL;
+	*gid = entry ? entry->gr_gid : 0;
+	return entry != NULL;
+}
+
+/* user:group; root with another group would be neither, and is refused */
 static int set_user(struct devb_parse *parse, const char *value)
 {
-	char text[32];
+	struct devb_options *options = parse->options;
+	char text[128];
 	char *group;
-	uint64_t uid, gid;
 
 	if (strlen(value) >= sizeof(text))
 		return devb_parse_bad_value(parse, value);
@@ -335,15 +365,10 @@ static int set_user(struct devb_parse *parse, const char *value)
 	if (!group)
 		return devb_parse_bad_value(parse, value);
 	*group++ = '\0';
-	if (!devb_number_parse(text, 0, ID_MAX, &uid) || !devb_number_parse(group, 0, ID_MAX, &gid))
+	if (!find_user(text, &options->run_uid) || !find_group(group, &options->run_gid) ||
+	    (options->run_uid == 0 && options->run_gid != 0))
 		return devb_parse_bad_value(parse, value);
-	parse->options->run_uid = (uid_t)uid;
-	parse->options->run_gid = (gid_t)gid;
-	parse->options->has_user = true;
-	devb_parse_note(parse, true,
-			"cam user=%s: this release keeps running as root; dropping to a user comes "
-			"in a later one",
-			value);
+	options->has_user = true;
 	return 0;
 }
 
@@ -427,10 +452,10 @@ const struct devb_option devb_option_table[] = {
 	      "largest request in blocks of 512 bytes, 8 to 2048 (default 2048, which is 1 MiB)"),
 	VALUE(BLK, "mntuid", "UID", set_owner,
 	      "a number, for example 'mntuid=1000'",
-	      "user who owns the volumes (default: who started the driver)"),
+	      "user who owns the volumes (default: that of 'cam user=', or who started the driver)"),
 	VALUE(BLK, "mntgid", "GID", set_group,
 	      "a number, for example 'mntgid=6'",
-	      "group of the volumes (default: of who started the driver)"),
+	      "group of the volumes (default: that of 'cam user=', or of who started the driver)"),
 	VALUE(BLK, "mntperms", "MODE", set_mode,
 	      "octal permissions up to 777, for example 'mntperms=660'",
 	      "octal permissions of the volumes (default 600)"),
@@ -477,8 +502,9 @@ const struct devb_option devb_option_table[] = {
 	FLAG(CAM, "quiet", set_quiet,
 	     "print neither banner nor notes, only warnings and errors"),
 	VALUE(CAM, "user", "UID:GID", set_user,
-	      "two numbers, for example 'user=20:20'",
-	      "run as this user; accepted, but this release keeps running as root"),
+	      "two numbers or names that exist, for example 'user=20:20'; with user 0, group 0",
+	      "serve the disks as this user and group, without any privilege; volumes belong to "
+	      "them unless mntuid and mntgid say otherwise (default 0:0)"),
 	MAYBE(CAM, "verbose", "LEVEL", set_verbosity,
 	      "a number from 0 to 9, for example 'verbose=2'",
 	      "print more, 0 to 9 (default 0; verbose alone is 1)"),

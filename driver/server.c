@@ -13,6 +13,8 @@
 
 #include "automount.h"
 #include "discover.h"
+#include "keeper.h"
+#include "privileges.h"
 #include "unit.h"
 
 enum {
@@ -21,6 +23,7 @@ enum {
 
 static struct devb_unit *units[DEVB_DISKS_MAX];
 static const struct devb_options *the_options;
+static bool has_dropped; /* we are no longer root: nothing can be opened any more */
 
 static void stop_set(sigset_t *set)
 {
@@ -55,10 +58,22 @@ static int close_unit(unsigned index)
 	devb_automount_undo(units[index]);
 	rc = devb_unit_close(units[index]);
 	units[index] = NULL;
+	devb_keeper_lost_disk(index);
 	if (rc < 0) {
 		vio_log(VIO_LOG_ERROR, "the last flush failed: writes may be lost");
 	}
 	return rc;
+}
+
+static void tell_mounts(const struct devb_options *options, unsigned index)
+{
+	const struct devb_automount *automount;
+	unsigned cursor = 0;
+	bool made_dir;
+
+	while ((automount = devb_automount_next(units[index], &cursor, &made_dir)) != NULL) {
+		devb_keeper_has_mount(index, (unsigned)(automount - options->automounts), made_dir);
+	}
 }
 
 static int start_unit(const struct devb_options *options, unsigned index, struct vio_error *err)
@@ -68,6 +83,7 @@ static int start_unit(const struct devb_options *options, unsigned index, struct
 	if (rc < 0) {
 		return rc;
 	}
+	devb_keeper_has_disk(index, devb_unit_name(units[index]));
 	if (options->show_partitions) {
 		rc = devb_unit_partitions(units[index], err);
 	}
@@ -78,6 +94,7 @@ static int start_unit(const struct devb_options *options, unsigned index, struct
 		close_unit(index);
 		return rc;
 	}
+	tell_mounts(options, index);
 	if (!options->quiet) {
 		devb_unit_print_banner(units[index], stdout);
 	}
@@ -110,36 +127,85 @@ static bool is_missing(void)
 	return false;
 }
 
-int devb_server_start(struct devb_options *options, struct vio_error *err)
+static int bound_threads(struct vio_error *err)
 {
-	int rc = devb_discover_expand(options, err);
+	int rc = devb_privileges_bound_thread(NULL);
 
+	for (unsigned i = 0; rc == 0 && i < the_options->disk_count; i++) {
+		rc = devb_unit_settle(units[i], devb_privileges_bound_thread, NULL);
+		if (rc < 0 && devb_unit_has_ended(units[i])) {
+			rc = 0; /* and its thread with it */
+		}
+	}
+	return rc < 0 ? vio_fail(err, rc, "the privileges of root cannot be given up (%s)",
+				 strerror(-rc))
+		      : 0;
+}
+
+/* With `cam user=`, once every disk is there: opening another one would need root. */
+static int drop_root(struct vio_error *err)
+{
+	int rc;
+
+	if (!devb_options_drop_root(the_options) || has_dropped) {
+		return 0;
+	}
+	if (is_missing()) {
+		vio_log(VIO_LOG_WARN, "not every disk is there: we stay root until then (cam pnp "
+				      "with cam user=)");
+		return 0;
+	}
+	rc = bound_threads(err);
 	if (rc < 0) {
 		return rc;
 	}
-	the_options = options;
-	/* we are in the path of writeback: reclaiming memory must not wait for us */
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	devb_keeper_drop();
+	devb_automount_forget(NULL); /* the keeper's from here on */
+	has_dropped = true;
+	rc = devb_privileges_drop(the_options->run_uid, the_options->run_gid, err);
+	return rc < 0 ? rc : devb_keeper_watch(err);
+}
+
+static int start_all(const struct devb_options *options, struct vio_error *err)
+{
 	for (unsigned i = 0; i < options->disk_count; i++) {
-		rc = start_unit(options, i, err);
+		int rc = start_unit(options, i, err);
+
 		if (may_wait(options, rc)) {
 			vio_log(VIO_LOG_WARN, "%s; waiting for it (cam pnp)", err->text);
 		} else if (rc < 0) {
 			if (rc == -ENODEV) {
 				devb_discover_advise(&options->disks[i], err);
 			}
-			devb_server_stop();
 			return rc;
 		}
 	}
 	if (!is_missing()) {
 		warn_unused(options);
 	}
-	return 0;
+	return drop_root(err);
 }
 
-/* pnp: a device that was not there may have come. The same trouble is told once. */
-static void look_again(void)
+int devb_server_start(const struct devb_options *options, struct vio_error *err)
+{
+	int rc;
+
+	the_options = options;
+	/* we are in the path of writeback: reclaiming memory must not wait for us */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	rc = start_all(options, err);
+	if (rc < 0) {
+		devb_server_stop();
+	}
+	return rc;
+}
+
+/*
+ * pnp: a device that was not there may have come. The same trouble is told once.
+ * Returns 0, or a negative errno when it is the last one that came, and we cannot
+ * become who we are to be.
+ */
+static int look_again(void)
 {
 	static char last[sizeof(((struct vio_error *)NULL)->text)];
 	struct vio_error err;
@@ -152,6 +218,11 @@ static void look_again(void)
 			memcpy(last, err.text, sizeof(last));
 		}
 	}
+	if (!is_missing() && drop_root(&err) < 0) {
+		vio_log(VIO_LOG_ERROR, "%s", err.text);
+		return -EACCES;
+	}
+	return 0;
 }
 
 /*
@@ -177,7 +248,7 @@ static unsigned take_news(void)
 /* pnp waits for what was never there, and for what went. */
 static bool wants_more(void)
 {
-	return the_options->plug_and_play && is_missing();
+	return !has_dropped && the_options->plug_and_play && is_missing();
 }
 
 int devb_server_wait(void)
@@ -196,8 +267,8 @@ int devb_server_wait(void)
 			}
 		} else if (signal_number > 0) {
 			return 0;
-		} else if (wants_more()) {
-			look_again();
+		} else if (wants_more() && look_again() < 0) {
+			return -EACCES;
 		}
 	}
 }
@@ -207,6 +278,9 @@ int devb_server_stop(void)
 {
 	int result = 0;
 
+	if (devb_keeper_stop()) {
+		devb_automount_forget(NULL);
+	}
 	devb_automount_undo(NULL);
 	for (unsigned i = 0; i < DEVB_DISKS_MAX; i++) {
 		if (units[i]) {

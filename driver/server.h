@@ -11,14 +11,13 @@
 void devb_server_block_signals(void);
 
 /**
- * devb_server_start - every disk, its partitions, the automounts
- * @options: where a disk is not said but to be looked up, its address is put in
+ * devb_server_start - every disk, its partitions, the automounts; then no longer root
  *
  * Returns 0, or a negative errno with a sentence; everything is undone then.
  */
-int devb_server_start(struct devb_options *options, struct vio_error *err);
+int devb_server_start(const struct devb_options *options, struct vio_error *err);
 
-/* Until a signal, or until a unit ends by itself: 0, or -EIO in that case. */
+/* Until a signal: 0; or until the last unit ends by itself, or root is not to be left: negative. */
 int devb_server_wait(void);
 
 /* 0, or a negative errno if something that was written may not be safe. */

@@ -181,9 +181,12 @@ static int make_mount_dir(struct devb_unit *unit, struct vio_error *err)
 
 static struct fsg_access access_of(const struct devb_options *options)
 {
+	const uid_t uid = options->has_user ? options->run_uid : getuid();
+	const gid_t gid = options->has_user ? options->run_gid : getgid();
+
 	return (struct fsg_access){
-		.uid = options->has_owner ? options->owner : getuid(),
-		.gid = options->has_group ? options->group : getgid(),
+		.uid = options->has_owner ? options->owner : uid,
+		.gid = options->has_group ? options->group : gid,
 		.mode = options->has_mode ? options->mode : 0600,
 	};
 }
@@ -368,6 +371,23 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 		fprintf(out, " %s", volume.path);
 	}
 	fprintf(out, "\n");
+}
+
+const char *devb_unit_name(const struct devb_unit *unit)
+{
+	return unit->transport->name;
+}
+
+int devb_unit_settle(struct devb_unit *unit, int (*function)(void *), void *argument)
+{
+	char path[PATH_MAX];
+	struct stat attr;
+
+	snprintf(path, sizeof(path), "%s/%s", unit->names.target_dir, unit->names.disk);
+	if (stat(path, &attr) < 0) {
+		return -errno;
+	}
+	return devb_loop_call(unit->loop, function, argument);
 }
 
 bool devb_unit_has_ended(const struct devb_unit *unit)

@@ -54,6 +54,18 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out);
 unsigned devb_unit_volume_count(const struct devb_unit *unit);
 void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_volume *volume);
 
+/* The device's name: "pci-0000:00:04.0". Lives as long as the unit. */
+const char *devb_unit_name(const struct devb_unit *unit);
+
+/**
+ * devb_unit_settle - run @function on the unit's own thread, once nothing there needs root
+ *
+ * The kernel greets a new mount, and the answer may set the mount up: that is over
+ * as soon as a volume can be looked up. Returns what @function returned, or a
+ * negative errno.
+ */
+int devb_unit_settle(struct devb_unit *unit, int (*function)(void *), void *argument);
+
 /* It ended by itself: close it. */
 bool devb_unit_has_ended(const struct devb_unit *unit);
 

@@ -35,6 +35,8 @@ static Suite *(*const suites[])(void) = {
 	disk_suite,
 	partition_suite,
 	names_suite,
+	keeper_suite,
+	privileges_suite,
 #endif
 };
 

@@ -24,7 +24,11 @@ static const struct good {
 	{"virtio smem=0x1c0d0000,irq=41", "mmio 0x1c0d0000 41;"},
 	{"cam user=20:20 blk cache=64M,auto=partition,vnode=2000,ncache=2000,commit=low "
 	 "virtio smem=0xa003e00,irq=79 blk ramdisk=20m",
-	 "mmio 0xa003e00 79; user 20:20; warning; note; note; note; note; note;"},
+	 "mmio 0xa003e00 79; user 20:20; note; note; note; note; note;"},
+	{"cam user=0:0", "pci 0; user 0:0;"},
+	{"cam user=0x14:7", "pci 0; user 20:7;"},
+	{"cam user=root:root", "pci 0; user 0:0;"},
+	{"cam user=daemon:0", "pci 0; user 1:0;"},
 	{"blk noatime,cache=512k,lock,normv,rmvto=none,delwri=2:2 cam cache,quiet",
 	 "pci 0; quiet; note; note; note; note; note; note; note;"},
 	/* virtio */
@@ -290,6 +294,13 @@ static const struct bad {
 	{"disk timeout=@0", {"timeout=@0"}},
 	{"cam user=qnx", {"user=qnx", "user=20:20"}},
 	{"cam user=20", {"user=20", "two numbers"}},
+	{"cam user=20:", {"user=20:"}},
+	{"cam user=:20", {"user=:20"}},
+	{"cam user=20:4294967295", {"user=20:4294967295"}},
+	{"cam user=nobody-of-that-name:0", {"user=nobody-of-that-name:0", "names that exist"}},
+	{"cam user=root:nobody-of-that-name", {"user=root:nobody-of-that-name"}},
+	{"cam user=0:20", {"user=0:20", "with user 0, group 0"}},
+	{"cam user=20x:20", {"user=20x:20"}},
 	{"cam verbose=10", {"verbose=10", "0 to 9"}},
 	/* values where there should be none, and none where there should be one */
 	{"blk ro=1", {"blk ro=1", "no value"}},

@@ -39,5 +39,7 @@ Suite *fsg_tree_suite(void);
 Suite *disk_suite(void);
 Suite *partition_suite(void);
 Suite *names_suite(void);
+Suite *keeper_suite(void);
+Suite *privileges_suite(void);
 
 #endif

@@ -189,7 +189,10 @@ static void return_pages(struct hugepages *huge)
 
 	let_go(huge);
 	if (lock < 0) {
-		vio_log(VIO_LOG_WARN, "huge pages stay reserved: %s", err.text);
+		/* who is no longer root has left this to somebody who is */
+		if (lock != -EACCES || geteuid() == 0) {
+			vio_log(VIO_LOG_WARN, "huge pages stay reserved: %s", err.text);
+		}
 		return;
 	}
 	if (!huge->pool.dma.quarantined) {

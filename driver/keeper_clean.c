@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a process that may no longer remove it, or never came to it, leaves of a disk. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <linux/virtio_ids.h>
+
+#include <vio-transport/open.h>
+#include <vio/log.h>
+
+#include "keeper.h"
+#include "names.h"
+
+enum {
+	MOUNTS_MAX = 16, /* chosen: one is ours, and as many a start as were killed */
+};
+
+void devb_keeper_hide(const char *devdir, const char *name)
+{
+	struct devb_names names = {.count = 0};
+
+	snprintf(names.devdir, sizeof(names.devdir), "%s", devdir);
+	snprintf(names.key, sizeof(names.key), "%s", name);
+	snprintf(names.target_dir, sizeof(names.target_dir), VIOT_RUN_DIR "/%s", name);
+	devb_names_remove_all(&names);
+}
+
+/* By force: nobody answers there any more. */
+static void unmount(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), VIOT_RUN_DIR "/%s", name);
+	for (int i = 0; i < MOUNTS_MAX; i++) {
+		if (umount2(path, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) < 0) {
+			break;
+		}
+	}
+	rmdir(path);
+}
+
+/*
+ * Opening takes over the memory that the worker had, once the device is reset, and
+ * closing gives it all back: the way of every start after a kill.
+ */
+static int reset_device(const char *name, struct vio_error *err)
+{
+	const struct viot_options options = {
+		.dma_size = 1, /* page: as small as can be */
+		.device_type = VIRTIO_ID_BLOCK,
+		.interrupts = VIOT_INTERRUPTS_POLL,
+	};
+	struct viot_address address;
+	struct vio_transport *transport;
+	int rc = devb_keep_address(name, &address);
+
+	if (rc < 0) {
+		return 0; /* of a kind that needs no cleaning */
+	}
+	rc = viot_open(&transport, &address, &options, err);
+	if (rc == 0) {
+		vio_transport_close(transport);
+	}
+	return rc;
+}
+
+bool devb_keeper_clean(const char *name)
+{
+	struct vio_error err;
+	int rc;
+
+	unmount(name);
+	rc = reset_device(name, &err);
+	if (rc < 0) {
+		vio_log(VIO_LOG_WARN, "%s could not be cleaned up: %s", name, err.text);
+	}
+	return rc != -EBUSY;
+}

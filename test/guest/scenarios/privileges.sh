@@ -233,6 +233,14 @@ root_stays_root() {
     [ "$(stat -L -c '%u %g' /dev/hd0)" = "0 0" ] && killall devb-virtio && wait_for 30 stopped && nothing_is_left
 }
 
+# A disk that may still come has to be opened then. The output ends: both processes have left the terminal.
+pnp_stays_root() {
+  exits 0 'not every disk is there: we stay root until then' devb-virtio virtio "$DISK0_OPTIONS" virtio pci=7 \
+    cam pnp,user=20:21 blk automount=hd0t131:/tmp/data:ext2 && find_processes || return
+  grep Uid "/proc/$worker/status" | tr '\t' ' ' | grep -qx 'Uid: 0 0 0 0' && grep /tmp/data /proc/mounts &&
+    [ "$(stat -L -c '%u %g' /dev/hd0)" = "20 21" ] && end "$1" "$worker" && [ ! -e /tmp/data ]
+}
+
 names_of_users() {
   printf 'root:x:0:0::/:/bin/sh\nqnx:x:20:7::/:/bin/sh\n' >/etc/passwd
   printf 'root:x:0:\ndisk:x:21:\n' >/etc/group
@@ -293,6 +301,8 @@ check -t 60 "automounts are undone, whoever is told to stop" automount
 check "a start that fails leaves nothing" failed_start
 check -t 90 "a disk that answers too late is reset and started again by the worker" too_late
 check "user=0:0 stays root, in one process" root_stays_root
+check "cam pnp: root until every disk is there; SIGTERM leaves nothing" pnp_stays_root TERM
+check "cam pnp: nor does kill -9 of the worker" pnp_stays_root KILL
 check "names of users and groups" names_of_users
 check "systemd: CapabilityBoundingSet= of the unit is enough" with_few_capabilities
 check "systemd: READY=1 to a socket in the file system" notified /tmp/notify cam quiet

@@ -4,6 +4,7 @@
  *
  *   options.c            words -> groups -> options
  *   options_table.c      the table, and one small function per option
+ *   options_virtio.c     the options of a virtio group
  *   options_value.c      numbers, sizes, and options separated by commas
  *   options_automount.c  blk automount=
  *   options_explain.c    the sentences for names that are not in the table
@@ -70,6 +71,15 @@ void devb_parse_note(struct devb_parse *parse, bool is_warning, const char *form
 
 /* options_table.c; ends with a row without a name */
 extern const struct devb_option devb_option_table[];
+
+/* options_virtio.c: for the table */
+int devb_virtio_add_address(struct devb_parse *parse, const char *value);
+int devb_virtio_set_queue_size(struct devb_parse *parse, const char *value);
+int devb_virtio_set_dma_size(struct devb_parse *parse, const char *value);
+int devb_virtio_set_interrupts(struct devb_parse *parse, const char *value);
+int devb_virtio_set_poll(struct devb_parse *parse, const char *value);
+int devb_virtio_set_poll_us(struct devb_parse *parse, const char *value);
+int devb_virtio_set_takeover(struct devb_parse *parse, const char *value);
 
 /* options_value.c */
 bool devb_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value);

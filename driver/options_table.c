@@ -12,15 +12,11 @@
 #include "block.h"
 #include "options_internal.h"
 
-#define SECTOR_SIZE    512u         /* the unit of maxio, as on QNX */
-#define QUEUE_SIZE_MIN 4            /* header, data, status, and a power of two */
-#define QUEUE_SIZE_MAX 32768        /* VirtIO 1.2, 2.7 */
-#define DMA_SIZE_MIN   (4ull << 20) /* chosen: four of the largest requests */
-#define DMA_SIZE_MAX   (1ull << 30) /* chosen */
-#define IO_MIN_SECTORS 8            /* one page */
-#define NAME_FIRST_MAX 999          /* chosen */
-#define TIMEOUT_S_MAX  3600         /* chosen */
-#define VERBOSITY_MAX  9            /* chosen */
+#define SECTOR_SIZE    512u /* the unit of maxio, as on QNX */
+#define IO_MIN_SECTORS 8    /* one page */
+#define NAME_FIRST_MAX 999  /* chosen */
+#define TIMEOUT_S_MAX  3600 /* chosen */
+#define VERBOSITY_MAX  9    /* chosen */
 #define MODE_MAX       0777
 #define ID_MAX         (UINT32_MAX - 1) /* the largest number means "unchanged" to chown(2) */
 
@@ -51,97 +47,6 @@ static int set_version(struct devb_parse *parse, const char *value)
 {
 	(void)value;
 	parse->options->show_version = true;
-	return 0;
-}
-
-/* ---- virtio ---- */
-
-static struct devb_disk_options *last_disk(struct devb_parse *parse)
-{
-	return &parse->options->disks[parse->options->disk_count - 1];
-}
-
-/* smem, irq, pci and fdt are judged together, at the end of the line. */
-static int add_address(struct devb_parse *parse, const char *value)
-{
-	char *address = parse->addresses[parse->options->disk_count - 1];
-	size_t used = strlen(address);
-	size_t left = sizeof(parse->addresses[0]) - used;
-	int size = snprintf(address + used, left, "%s%s%s%s", used ? "," : "", parse->option->name,
-			    value ? "=" : "", value ? value : "");
-
-	return (size_t)size < left ? 0 : devb_parse_bad_value(parse, value);
-}
-
-static int set_queue_size(struct devb_parse *parse, const char *value)
-{
-	uint64_t size;
-
-	if (!devb_number_parse(value, QUEUE_SIZE_MIN, QUEUE_SIZE_MAX, &size) ||
-	    (size & (size - 1)) != 0)
-		return devb_parse_bad_value(parse, value);
-	last_disk(parse)->queue_size = (uint16_t)size;
-	return 0;
-}
-
-static int set_dma_size(struct devb_parse *parse, const char *value)
-{
-	if (!devb_size_parse(value, DMA_SIZE_MIN, DMA_SIZE_MAX, &last_disk(parse)->dma_size))
-		return devb_parse_bad_value(parse, value);
-	return 0;
-}
-
-static int set_interrupts(struct devb_parse *parse, const char *value)
-{
-	static const char *const names[] = {
-		[VIOT_INTERRUPTS_AUTO] = "auto",
-		[VIOT_INTERRUPTS_MSIX] = "msix",
-		[VIOT_INTERRUPTS_MSIX_SHARED] = "msix-shared",
-		[VIOT_INTERRUPTS_INTX] = "intx",
-		[VIOT_INTERRUPTS_UIO] = "uio",
-		[VIOT_INTERRUPTS_POLL] = "poll",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(value, names[i]) == 0) {
-			last_disk(parse)->interrupts = (enum viot_interrupts)i;
-			return 0;
-		}
-	}
-	return devb_parse_bad_value(parse, value);
-}
-
-static int set_poll(struct devb_parse *parse, const char *value)
-{
-	static const char *const names[] = {
-		[VIO_POLL_AUTO] = "auto",
-		[VIO_POLL_ALWAYS] = "always",
-		[VIO_POLL_NEVER] = "never",
-	};
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(value, names[i]) == 0) {
-			last_disk(parse)->poll = (enum vio_poll)i;
-			return 0;
-		}
-	}
-	return devb_parse_bad_value(parse, value);
-}
-
-static int set_poll_us(struct devb_parse *parse, const char *value)
-{
-	uint64_t poll_us;
-
-	if (!devb_number_parse(value, 0, VIO_POLL_US_MAX, &poll_us))
-		return devb_parse_bad_value(parse, value);
-	last_disk(parse)->poll_us = (unsigned)poll_us;
-	return 0;
-}
-
-static int set_takeover(struct devb_parse *parse, const char *value)
-{
-	(void)value;
-	last_disk(parse)->takeover = true;
 	return 0;
 }
 
@@ -395,44 +300,44 @@ const struct devb_option devb_option_table[] = {
 	SWITCH("--version", set_version,
 	       "print the version"),
 
-	VALUE(VIRTIO, "smem", "ADDRESS", add_address,
+	VALUE(VIRTIO, "smem", "ADDRESS", devb_virtio_add_address,
 	      "the guest-physical address of the device's registers, for example 'smem=0x1c0d0000'",
 	      "guest-physical address of the device's registers; needs irq"),
-	VALUE(VIRTIO, "irq", "NUMBER", add_address,
+	VALUE(VIRTIO, "irq", "NUMBER", devb_virtio_add_address,
 	      "the interrupt number of the device as the hypervisor counts it, for example 'irq=41'",
 	      "interrupt of the device at smem, as the hypervisor counts it (Arm: GIC INTID, "
 	      "x86: GSI)"),
-	VALUE(VIRTIO, "pci", "DEVICE", add_address,
+	VALUE(VIRTIO, "pci", "DEVICE", devb_virtio_add_address,
 	      "the number of a VirtIO block device on the PCI bus from 0, or a function such as "
 	      "'pci=0000:00:04.0'",
 	      "block device on the PCI bus: 0 for the first (default), 1 for the second, or a "
 	      "function such as 0000:00:04.0; excludes smem and irq"),
-	MAYBE(VIRTIO, "fdt", "NUMBER|FILE[:NUMBER]", add_address,
+	MAYBE(VIRTIO, "fdt", "NUMBER|FILE[:NUMBER]", devb_virtio_add_address,
 	      "the number of a VirtIO block device of the device tree from 0, or a dtb file and "
 	      "perhaps a number in it, for example 'fdt=0' or 'fdt=/boot/board.dtb:0'",
 	      "every block device that the device tree declares, each a disk of its own, or the "
 	      "one with this number in the order of addresses; of a dtb file instead of this "
 	      "machine's tree; where the tree has none, those of ACPI and the kernel's command "
 	      "line; excludes smem, irq and pci"),
-	VALUE(VIRTIO, "qsize", "ENTRIES", set_queue_size,
+	VALUE(VIRTIO, "qsize", "ENTRIES", devb_virtio_set_queue_size,
 	      "a power of two from 4 to 32768, for example 'qsize=256'",
 	      "entries of the queue, a power of two from 4 to 32768 (default 256); more than the "
 	      "device's maximum is lowered to it, with a warning"),
-	VALUE(VIRTIO, "dma", "SIZE", set_dma_size,
+	VALUE(VIRTIO, "dma", "SIZE", devb_virtio_set_dma_size,
 	      "a size from 4M to 1G, for example 'dma=8M'",
 	      "memory for transfers, 4M to 1G (default 8M), in locked huge pages"),
-	VALUE(VIRTIO, "interrupts", "KIND", set_interrupts,
+	VALUE(VIRTIO, "interrupts", "KIND", devb_virtio_set_interrupts,
 	      "one of auto, msix, msix-shared, intx, uio and poll, for example 'interrupts=msix'",
 	      "how the device wakes the driver: msix, msix-shared and intx through vfio-pci, uio "
 	      "through a UIO device, poll not at all; default auto, the first of these that works"),
-	VALUE(VIRTIO, "poll", "auto|always|never", set_poll,
+	VALUE(VIRTIO, "poll", "auto|always|never", devb_virtio_set_poll,
 	      "'auto', 'always' or 'never', for example 'poll=never'",
 	      "wait for the device by spinning as long as it pays and then sleeping (default auto), "
 	      "by spinning while anything is in flight, or by sleeping at once"),
-	VALUE(VIRTIO, "poll_us", "MICROSECONDS", set_poll_us,
+	VALUE(VIRTIO, "poll_us", "MICROSECONDS", devb_virtio_set_poll_us,
 	      "microseconds from 0 to 10000, for example 'poll_us=50'",
 	      "longest spin of poll=auto, 0 to 10000 (default 50)"),
-	FLAG(VIRTIO, "takeover", set_takeover,
+	FLAG(VIRTIO, "takeover", devb_virtio_set_takeover,
 	     "take the device away from the kernel's driver first"),
 
 	VALUE(BLK, "auto", "none|partition", set_auto,

@@ -172,13 +172,14 @@ static const char *map(struct viot_mmio_device *device, struct viot_mapping *map
 	return (const char *)base + (device->smem - start);
 }
 
-static void read_registers(struct viot_mmio_device *device, const volatile char *registers)
+static void read_registers(struct viot_mmio_device *device, const struct viot_mapping *mapping,
+			   const volatile char *registers)
 {
 	uint32_t magic, version, type;
 
-	if (!viot_physical_read32(registers + VIRTIO_MMIO_MAGIC_VALUE, &magic) ||
-	    !viot_physical_read32(registers + VIRTIO_MMIO_VERSION, &version) ||
-	    !viot_physical_read32(registers + VIRTIO_MMIO_DEVICE_ID, &type)) {
+	if (!viot_physical_read32(mapping, registers + VIRTIO_MMIO_MAGIC_VALUE, &magic) ||
+	    !viot_physical_read32(mapping, registers + VIRTIO_MMIO_VERSION, &version) ||
+	    !viot_physical_read32(mapping, registers + VIRTIO_MMIO_DEVICE_ID, &type)) {
 		explain(device, "nothing answers there: reading it raises a bus error");
 	} else if (magic != MAGIC) {
 		snprintf(device->why, sizeof(device->why),
@@ -198,7 +199,7 @@ static void ask_registers(struct viot_mmio_device *device)
 	const char *registers = map(device, &mapping);
 
 	if (registers) {
-		read_registers(device, registers);
+		read_registers(device, &mapping, registers);
 		viot_physical_unmap(&mapping);
 	}
 }

@@ -3,7 +3,7 @@
 scenario_machines=(q35 arm64-pci)
 scenario_setup() {
   make_pattern_disk "$GUEST_RUN/disk0.img" 16M && make_pattern_disk "$GUEST_RUN/disk1.img" 8M || return
-  guest_options+=(--hotplug --qmp --disk "$GUEST_RUN/disk0.img" --disk "$GUEST_RUN/disk1.img")
+  guest_options+=(--hotplug --kernel-virtio --qmp --disk "$GUEST_RUN/disk0.img" --disk "$GUEST_RUN/disk1.img")
 }
 
 scenario_host() {

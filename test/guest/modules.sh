@@ -7,6 +7,7 @@
 # With Debian's headers for that kernel, unpacked below $KERNEL_DIR. FOLDER is copied there and stays as it is.
 
 build_kernel_module() (
+  [[ -d $2 ]] || { guest_error "there is no folder $2 with a kernel module" && return 1; }
   use_machine "$1" && fetch_kernel && with_cache_lock build_kernel_module_locked "$(realpath "$2")"
 )
 

@@ -165,8 +165,13 @@ static const char *map(struct viot_mmio_device *device, struct viot_mapping *map
 	base = mmap(NULL, mapping->size, PROT_READ, MAP_SHARED, fd, (off_t)start);
 	close(fd);
 	if (base == MAP_FAILED) {
-		explain_mapping(device, errno);
-		return NULL;
+		int error = errno;
+
+		base = viot_uio_map_page(start, mapping->size, PROT_READ);
+		if (base == MAP_FAILED) {
+			explain_mapping(device, error);
+			return NULL;
+		}
 	}
 	mapping->base = base;
 	return (const char *)base + (device->smem - start);

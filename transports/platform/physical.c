@@ -64,8 +64,13 @@ volatile void *viot_physical_map(struct viot_mapping *mapping, uint64_t address,
 	base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)start);
 	close(fd);
 	if (base == MAP_FAILED) {
-		refuse_map(start, length, errno, err);
-		return NULL;
+		int error = errno;
+
+		base = viot_uio_map_page(start, length, PROT_READ | PROT_WRITE);
+		if (base == MAP_FAILED) {
+			refuse_map(start, length, error, err);
+			return NULL;
+		}
 	}
 	mapping->base = base;
 	mapping->size = length;

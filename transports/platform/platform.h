@@ -113,6 +113,11 @@ int viot_uio_open(const struct viot_uio *uio, struct vio_error *err);
 /* The registers through it; NULL with a sentence. Undone by viot_physical_unmap(). */
 volatile void *viot_uio_map(const struct viot_uio *uio, int fd, struct viot_mapping *mapping,
 			    struct vio_error *err);
+/*
+ * A page that /dev/mem refuses because a UIO driver claims a device in it, through
+ * that driver: slots share pages. Like mmap(); MAP_FAILED if nobody has that page.
+ */
+void *viot_uio_map_page(uint64_t start, size_t size, int protection);
 /* For line_enable: ask for the next interrupt; @interrupt->line is the descriptor. */
 int viot_uio_enable(struct viot_interrupt *interrupt);
 

@@ -128,6 +128,44 @@ bool viot_uio_find_memory(struct viot_uio *uio, uint64_t address, size_t size)
 	return search(UIO_CLASS, has_registers, &place);
 }
 
+struct page {
+	struct viot_uio *uio;
+	uint64_t start;
+	size_t size;
+};
+
+static bool has_page(const char *name, void *context)
+{
+	const struct page *page = context;
+	uint64_t address, size;
+
+	for (unsigned map = 0; map < MAPS_MAX; map++) {
+		if (read_number(name, map, "addr", &address) &&
+		    read_number(name, map, "size", &size) && address == page->start &&
+		    size >= page->size && describe(page->uio, name)) {
+			page->uio->map = map;
+			page->uio->size = size;
+			return true;
+		}
+	}
+	return false;
+}
+
+void *viot_uio_map_page(uint64_t start, size_t size, int protection)
+{
+	struct viot_uio uio;
+	struct page page = {&uio, start, size};
+	void *base = MAP_FAILED;
+	int fd = search(UIO_CLASS, has_page, &page) ? viot_uio_open(&uio, NULL) : -1;
+
+	if (fd >= 0) {
+		base = mmap(NULL, size, protection, MAP_SHARED, fd,
+			    (off_t)uio.map * sysconf(_SC_PAGESIZE));
+		close(fd);
+	}
+	return base;
+}
+
 int viot_uio_open(const struct viot_uio *uio, struct vio_error *err)
 {
 	char path[64];

@@ -159,14 +159,30 @@ function_is_there() {
   [ -e "/sys/bus/pci/devices/$DISK0_BDF" ]
 }
 
+# Behind an SMMU the hot-plug interrupt of a root port is lost while VFIO has its group, which the port belongs to:
+# there the kernel itself is told to remove the function, and to look for it again.
+unplug() {
+  case $MACHINE_MODEL in
+    arm64-iommu) echo 1 >"/sys/bus/pci/devices/$DISK0_BDF/remove" ;;
+    *) request unplug ;;
+  esac
+}
+
+plug() {
+  case $MACHINE_MODEL in
+    arm64-iommu) echo 1 >/sys/bus/pci/rescan ;;
+    *) request plug ;;
+  esac
+}
+
 removal() {
   read_until_it_fails &
-  request unplug
+  unplug
   wait $! && wait_for 20 stopped && wait_for 20 function_is_gone && nothing_is_left
 }
 
 back_again() {
-  request plug
+  plug
   wait_for 40 function_is_there
 }
 

@@ -16,14 +16,17 @@
 #   scenario_host     runs beside the guest from GUEST-READY on: await_guest_says, guest_qmp, host_check
 #   scenario_after    runs when the guest is off: host_check on its disk images
 #
-# Prints a line for each check and at the end "N passed, N failed"; the exit status is 1 when anything failed.
+# As many guests run at once as the machine has processors, at most 4 (VIO_GUEST_JOBS says otherwise).
+#
+# Prints a line for each check, the rows of the matrix as a table, and at the end "N passed, N failed"; the exit status is 1 when anything failed.
 set -uo pipefail
 
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh" || exit
 
 GUEST_RUNS=$VIO_GUEST_CACHE/runs
-runner=
+: "${VIO_GUEST_JOBS:=$(($(nproc) < 4 ? $(nproc) : 4))}"
+declare -A running=() # process: "MACHINE SCENARIO"
 
 all_scenarios() {
   local file
@@ -73,6 +76,7 @@ report() {
   local machine=$1 scenario=$2 results=$GUEST_RUNS/$1-$2/results
   [[ -e $results ]] || return 0
   sed "s|^|$machine/$scenario: |" "$results"
+  sed -n 's/^# row //p' "$results" >>"$GUEST_RUNS/rows"
   passed=$((passed + $(count_lines 'ok - ' "$results")))
   failed=$((failed + $(count_lines 'not ok - ' "$results")))
 }
@@ -118,25 +122,52 @@ machines_for() (
   done
 )
 
+start_one() {
+  rm -rf "${GUEST_RUNS:?}/$1-$2"
+  run_scenario "$1" "$2" &
+  running[$!]="$1 $2"
+}
+
+# Waiting for a background process lets our own traps act at once.
+report_one() {
+  local process machine scenario
+  wait -n -p process "${!running[@]}"
+  read -r machine scenario <<<"${running[$process]}"
+  unset "running[$process]"
+  report "$machine" "$scenario"
+}
+
+end_all() {
+  ((${#running[@]} == 0)) || kill "${!running[@]}" 2>/dev/null
+}
+
+# What the scenario "matrix" said of every kind of device and every way to wake the driver. In brackets: interrupts.
+print_matrix() {
+  [[ ! -s $GUEST_RUNS/rows ]] || {
+    echo "machine kernel way open read write flush interrupts idle resize restart removal"
+    sort "$GUEST_RUNS/rows"
+  } | column -t
+}
+
 main() {
   local machines=() scenarios=() machine scenario passed=0 failed=0
   [[ ${1:-} == --list ]] && all_scenarios && return
   parse_arguments "$@"
   claim_run_folder
-  trap '[[ -z $runner ]] || kill "$runner" 2>/dev/null' EXIT
+  mkdir -p "$GUEST_RUNS" && rm -f "$GUEST_RUNS/rows"
+  trap end_all EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   for scenario in "${scenarios[@]}"; do
     for machine in $(machines_for "$scenario"); do
-      rm -rf "${GUEST_RUNS:?}/$machine-$scenario"
-      # Waiting for a background process lets our own traps act at once.
-      run_scenario "$machine" "$scenario" &
-      runner=$!
-      wait "$runner"
-      runner=
-      report "$machine" "$scenario"
+      ((${#running[@]} < VIO_GUEST_JOBS)) || report_one
+      start_one "$machine" "$scenario"
     done
   done
+  while ((${#running[@]})); do
+    report_one
+  done
+  print_matrix
   [[ $GUEST_RUNS == */runs ]] || ((failed)) || rm -rf "$GUEST_RUNS"
   echo "$passed passed, $failed failed"
   ((failed == 0 && passed > 0))

@@ -25,6 +25,7 @@ static Suite *(*const suites[])(void) = {
 #ifdef WITH_DRIVER
 	/* transports/, driver/, fs-glue/ */
 	address_suite,
+	iova_suite,
 	pci_caps_suite,
 	fdt_suite,
 	fdt_files_suite,

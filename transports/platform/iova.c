@@ -5,13 +5,14 @@ static bool fits(const struct viot_iova_range *range, uint64_t floor, uint64_t s
 		 uint64_t *iova)
 {
 	uint64_t first = range->first > floor ? range->first : floor;
+	uint64_t skip = (align - first % align) % align;
 
 	/* by subtraction: rounding up, and the end of the range, may wrap */
-	if (range->last < first || (first & (align - 1) && range->last - first < align)) {
+	if (range->last < first || range->last - first < skip) {
 		return false;
 	}
-	first = (first + align - 1) & ~(align - 1);
-	if (first > range->last || range->last - first < size - 1) {
+	first += skip;
+	if (range->last - first < size - 1) {
 		return false;
 	}
 	*iova = first;

@@ -80,7 +80,7 @@ functions_by_length() {
 
 only "lib includes itself, libc and the kernel's virtio headers" "$libc|sys/uio\.h|linux/virtio_[a-z]+\.h" lib
 only "transports include lib's public headers, libc and the kernel" \
-  "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic|vfio)\.h|(pciaccess|libfdt)\.h" transports
+  "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic|vfio|iommufd)\.h|(pciaccess|libfdt)\.h" transports
 only "driver includes public headers and fs-glue's" \
   "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|$libc|$libc_system|linux/(virtio_ids|capability)\.h|liburing\.h|blkid\.h" driver
 only "fs-glue includes the block interface and FUSE" \

@@ -4,9 +4,11 @@
  * interrupts as eventfds, and where an IOMMU stands before it, memory at I/O
  * addresses of its own (linux/vfio.h).
  *
- *   vfio.c            by IOMMU group and container
+ *   vfio.c            which of the two there is, and what is the same for both:
+ *   vfio_iommufd.c    by the function's own file and iommufd (Linux 6.6)
+ *   vfio_group.c      by IOMMU group and container; its memory is in vfio_type1.c
  *   vfio_interrupt.c  MSI-X, INTx, and the wish to have the function back
- *   vfio_dma.c        ordinary memory behind the IOMMU, type 1
+ *   vfio_dma.c        ordinary memory behind the IOMMU
  */
 #ifndef VIOT_VFIO_H
 #define VIOT_VFIO_H
@@ -20,16 +22,28 @@
 
 #include "interrupt.h"
 
+struct viot_iommu_ops;
+
 struct viot_vfio {
-	int container, group, device; /* -1 while closed */
-	bool translates;              /* false: no-IOMMU mode, device addresses are physical */
-	char function[16];            /* "0000:00:04.0" */
+	int container; /* who keeps the mappings: /dev/vfio/vfio or /dev/iommu; -1 while closed */
+	int group;     /* -1 by iommufd */
+	int device;
+	uint32_t space;    /* iommufd's number for the address space */
+	bool translates;   /* false: no-IOMMU mode, device addresses are physical, iommu is NULL */
+	char function[16]; /* "0000:00:04.0" */
+	const struct viot_iommu_ops *iommu;
 };
 
 void viot_vfio_init(struct viot_vfio *vfio);
 /* The function must be bound to vfio-pci. 0 or a negative errno with a sentence. */
 int viot_vfio_open(struct viot_vfio *vfio, const char *function, struct vio_error *err);
 void viot_vfio_close(struct viot_vfio *vfio);
+
+/* The two ways. After an error close() takes back what was opened. */
+int viot_vfio_open_iommufd(struct viot_vfio *vfio, struct vio_error *err);
+int viot_vfio_open_group(struct viot_vfio *vfio, struct vio_error *err);
+/* True with a sentence if a kernel driver holds another function of the IOMMU group. */
+bool viot_vfio_is_blocked(const struct viot_vfio *vfio, struct vio_error *err);
 
 /* A stretch of the device's file. */
 struct viot_vfio_region {
@@ -52,7 +66,7 @@ int viot_vfio_open_line(const struct viot_vfio *vfio, struct viot_interrupt *int
 /* Kernels that cannot ask for the function back are fine. */
 void viot_vfio_open_removal(const struct viot_vfio *vfio, struct viot_interrupt *interrupt);
 
-/* Ordinary, locked memory that only this device reaches. It is gone with the container. */
+/* Ordinary, locked memory that only this device reaches. @vfio outlives it. */
 int viot_vfio_dma_open(struct vio_dma **dma, const struct viot_vfio *vfio, size_t size,
 		       struct vio_error *err);
 
@@ -61,8 +75,27 @@ struct viot_iova_range {
 	uint64_t first, last;
 };
 
-/* The lowest @align-ed place for @size bytes at or above @floor; false if there is none. */
+/*
+ * The lowest place for @size bytes, > 0, at or above @floor and at a multiple of
+ * @align, a power of two; false if there is none.
+ */
 bool viot_iova_choose(const struct viot_iova_range *ranges, unsigned count, uint64_t floor,
 		      uint64_t size, uint64_t align, uint64_t *iova);
+
+enum {
+	VIOT_IOVA_RANGES_MAX = 64,
+};
+
+struct viot_iommu_ops {
+	const char *name;
+	/* How many ranges the IOMMU translates; 0 if the kernel does not say. */
+	unsigned (*get_ranges)(const struct viot_vfio *vfio, struct viot_iova_range *ranges,
+			       unsigned max);
+	/* 0 or a negative errno; whole pages. */
+	int (*map)(const struct viot_vfio *vfio, void *memory, size_t size, uint64_t iova);
+	void (*unmap)(const struct viot_vfio *vfio, size_t size, uint64_t iova);
+};
+
+extern const struct viot_iommu_ops viot_type1_ops;
 
 #endif

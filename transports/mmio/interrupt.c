@@ -39,6 +39,18 @@ static int check_irq(const struct mmio *m, uint32_t irq, struct vio_error *err)
 			m->base.t.name, irq, m->uio.name, delivered);
 }
 
+/*
+ * uio_pdrv_genirq shows the registers of a device from a device tree; of one from
+ * ACPI, whose resources it takes for something else, it has the interrupt alone.
+ */
+static bool find_uio(struct mmio *m, uint64_t smem)
+{
+	struct viot_holder holder;
+
+	return viot_uio_find_memory(&m->uio, smem, VIOT_MMIO_WINDOW) ||
+	       (viot_holder_at(&holder, smem, NULL) == 0 && viot_uio_find_held(&m->uio, &holder));
+}
+
 int viot_mmio_find_uio(struct mmio *m, uint64_t smem, uint32_t irq, enum viot_interrupts wanted,
 		       struct vio_error *err)
 {
@@ -50,7 +62,7 @@ int viot_mmio_find_uio(struct mmio *m, uint64_t smem, uint32_t irq, enum viot_in
 				"interrupts=uio or interrupts=poll",
 				m->base.t.name);
 	}
-	if (!viot_uio_find_memory(&m->uio, smem, VIOT_MMIO_WINDOW)) {
+	if (!find_uio(m, smem)) {
 		m->uio.name[0] = '\0';
 		return wanted == VIOT_INTERRUPTS_UIO ? refuse_missing(m, smem, irq, err) : 0;
 	}

@@ -124,7 +124,7 @@ static int free_from_kernel(struct mmio *m, uint64_t smem, const struct viot_opt
 /* By UIO no right to all of memory is needed, and no page is refused for its neighbours. */
 static int map_registers(struct mmio *m, uint64_t smem, struct vio_error *err)
 {
-	if (m->uio.name[0]) {
+	if (m->uio.size) {
 		m->registers = viot_uio_map(&m->uio, m->uio_fd, &m->mapping, err);
 	} else {
 		m->registers = viot_physical_map(&m->mapping, smem, VIOT_MMIO_WINDOW, err);

@@ -95,6 +95,8 @@ bool viot_guard(void *base, size_t size, atomic_bool *is_gone);
 /* Before the pages are unmapped. NULL, or pages that are not guarded, are allowed. */
 void viot_unguard(void *base);
 
+struct viot_holder;
+
 /* uio.c: a device that the kernel offers as /dev/uioN */
 struct viot_uio {
 	char name[32];    /* "uio0" */
@@ -108,6 +110,8 @@ struct viot_uio {
 /* False if there is none. */
 bool viot_uio_find_pci(struct viot_uio *uio, const char *function);
 bool viot_uio_find_memory(struct viot_uio *uio, uint64_t address, size_t size);
+/* What the driver that holds a device made of it; no mapping is looked for. */
+bool viot_uio_find_held(struct viot_uio *uio, const struct viot_holder *holder);
 /* A descriptor, or a negative errno with a sentence. */
 int viot_uio_open(const struct viot_uio *uio, struct vio_error *err);
 /* The registers through it; NULL with a sentence. Undone by viot_physical_unmap(). */

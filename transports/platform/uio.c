@@ -85,12 +85,22 @@ static bool take_any(const char *name, void *context)
 	return describe(context, name);
 }
 
-bool viot_uio_find_pci(struct viot_uio *uio, const char *function)
+static bool find_device(struct viot_uio *uio, const char *bus, const char *device)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uio", function);
+	snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/uio", bus, device);
 	return search(path, take_any, uio);
+}
+
+bool viot_uio_find_pci(struct viot_uio *uio, const char *function)
+{
+	return find_device(uio, "pci", function);
+}
+
+bool viot_uio_find_held(struct viot_uio *uio, const struct viot_holder *holder)
+{
+	return holder->driver[0] && find_device(uio, holder->bus, holder->device);
 }
 
 struct place {

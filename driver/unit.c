@@ -348,6 +348,25 @@ void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_
 	}
 }
 
+/* Whoever asked for nothing else should know what it takes not to be polled. */
+static void print_hint(const struct devb_unit *unit, FILE *out)
+{
+	const struct viot_address *address = &unit->disk_options->address;
+
+	if (unit->transport->interrupts || unit->disk_options->interrupts != VIOT_INTERRUPTS_AUTO) {
+		return;
+	}
+	if (address->kind == VIOT_MMIO) {
+		fprintf(out,
+			"    for interrupt %u a UIO driver is needed, such as vio_uio: see "
+			"devb-virtio(8)\n",
+			address->irq);
+	} else {
+		fprintf(out, "    for interrupts bind it to vfio-pci or uio_pci_generic: see "
+			     "devb-virtio(8)\n");
+	}
+}
+
 void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 {
 	const struct vio_blk_info *info = vio_blk_info(unit->blk);
@@ -363,6 +382,7 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 		: info->writeback ? "write-back"
 				  : "write-through",
 		info->queue_size, unit->transport->wake_up);
+	print_hint(unit, out);
 	fprintf(out, "   ");
 	for (unsigned i = 0; i < unit->names.count; i++) {
 		struct devb_volume volume;

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vio/log.h>
-
 static bool is_by_pci_only(enum viot_interrupts wanted)
 {
 	return wanted == VIOT_INTERRUPTS_MSIX || wanted == VIOT_INTERRUPTS_MSIX_SHARED ||
@@ -83,14 +81,7 @@ int viot_mmio_start_interrupts(struct mmio *m, enum viot_interrupts wanted, stru
 	if (rc < 0) {
 		return rc;
 	}
-	if (wanted == VIOT_INTERRUPTS_POLL) {
-		return 0;
-	}
-	if (m->uio_fd < 0) {
-		vio_log(VIO_LOG_INFO,
-			"%s: polled: irq= needs a UIO device for these registers, see vio_uio in "
-			"devb-virtio(8)",
-			t->name);
+	if (wanted == VIOT_INTERRUPTS_POLL || m->uio_fd < 0) {
 		return 0;
 	}
 	m->base.take_isr = viot_mmio_isr;

@@ -157,7 +157,7 @@ static int try_way(struct pci_transport *p, const struct way *way, struct vio_er
 	return 0;
 }
 
-/* What is merely not there is no news, unless nothing is there. */
+/* What is merely not there is no news. */
 static void try_all(struct pci_transport *p)
 {
 	struct vio_error why;
@@ -165,12 +165,6 @@ static void try_all(struct pci_transport *p)
 	for (unsigned i = 0; i < WAYS; i++) {
 		int rc = try_way(p, &ways[i], &why);
 
-		if (rc == 0 && !ways[i].interrupts) {
-			vio_log(VIO_LOG_INFO,
-				"%s: polled: bound to vfio-pci or uio_pci_generic it would have "
-				"interrupts, see devb-virtio(8)",
-				p->base.t.name);
-		}
 		if (rc == 0) {
 			return;
 		}

@@ -63,7 +63,8 @@ static int reset_device(const char *name, struct vio_error *err)
 	if (rc == 0) {
 		vio_transport_close(transport);
 	}
-	return rc;
+	/* unplugged: nothing is there to be reset */
+	return rc == -ENODEV ? viot_forget(name, err) : rc;
 }
 
 bool devb_keeper_clean(const char *name)

@@ -3,9 +3,10 @@
  * Memory that a device reads and writes while we do: byte order, single loads
  * and stores, and their order. Fences are for the ring files only.
  *
- * The device is another CPU of a hypervisor (or behaves like one), so the
- * ordering of ordinary shared memory is what counts (VirtIO 1.2, 2.7.13). Wire
- * fields keep the kernel's __virtio types, which sparse checks: a value that has
+ * The device is another CPU of a hypervisor, or coherent hardware that says so
+ * (VIRTIO_F_ORDER_PLATFORM, 6.1). On Arm such hardware may stand outside the inner
+ * shareable domain, which acquire and release of C11 order: barriers there reach
+ * the outer one, as the kernel's dma_rmb() and dma_wmb() do. Wire fields keep the kernel's __virtio types, which sparse checks: a value that has
  * not gone through wire…() or host…() is an error there.
  */
 #ifndef VIO_RING_MEMORY_H
@@ -66,7 +67,14 @@ static inline uint32_t load32(const __virtio32 *field)
 /* Everything the device wrote before this field is visible after it. */
 static inline uint16_t load16_acquire(const __virtio16 *field)
 {
+#if defined(__aarch64__)
+	uint16_t value = load16(field);
+
+	__asm__ volatile("dmb oshld" : : : "memory");
+	return value;
+#else
 	return le16toh(__atomic_load_n((const VIO_FORCE uint16_t *)field, __ATOMIC_ACQUIRE));
+#endif
 }
 
 static inline void store16(__virtio16 *field, uint16_t value)
@@ -77,7 +85,12 @@ static inline void store16(__virtio16 *field, uint16_t value)
 /* Everything we wrote before is visible before this field is. */
 static inline void store16_release(__virtio16 *field, uint16_t value)
 {
+#if defined(__aarch64__)
+	__asm__ volatile("dmb osh" : : : "memory");
+	store16(field, value);
+#else
 	__atomic_store_n((VIO_FORCE uint16_t *)field, htole16(value), __ATOMIC_RELEASE);
+#endif
 }
 
 /* What we stored before is seen by all before we load anything after. */
@@ -87,6 +100,8 @@ static inline void full_fence(void)
 	static int order; /* TSan knows atomic operations, not fences */
 
 	__atomic_fetch_add(&order, 1, __ATOMIC_SEQ_CST);
+#elif defined(__aarch64__)
+	__asm__ volatile("dmb osh" : : : "memory");
 #else
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif

@@ -252,3 +252,23 @@ int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t siz
 	*dma = &huge->pool.dma;
 	return 0;
 }
+
+int viot_hugepages_forget(struct viot_lock *lock, struct vio_error *err)
+{
+	char path[160];
+	int pool_lock = viot_hugepool_lock(err);
+	int file;
+
+	if (pool_lock < 0) {
+		return pool_lock;
+	}
+	file = viot_hugetlbfs_open(lock->key, path, sizeof(path), err);
+	if (file >= 0) {
+		unlink(path);
+		close(file);
+		viot_hugepages_give_back(lock);
+		viot_hugetlbfs_release();
+	}
+	viot_hugepool_unlock(pool_lock);
+	return file < 0 ? file : 0;
+}

@@ -52,6 +52,9 @@ void viot_dma_close(struct vio_dma *dma);
 int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t size,
 			struct vio_error *err);
 
+/* What a process left of a device that reaches no memory any more. */
+int viot_hugepages_forget(struct viot_lock *lock, struct vio_error *err);
+
 /* reserve.c: the kernel's pool of huge pages; @lock notes what we added to it */
 size_t viot_hugepage_size(void); /* bytes; 0 where the kernel has none */
 /*

@@ -185,7 +185,9 @@ plug() {
   fi
 }
 
+# Without root, so that it is the keeper who has to clean up after a device that is no more.
 removal() {
+  stop && start cam quiet,user=20:20 && reads || return
   read_until_it_fails &
   unplug
   wait $! && wait_for 20 stopped && wait_for 20 function_is_gone && nothing_is_left

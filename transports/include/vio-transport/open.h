@@ -101,6 +101,16 @@ VIO_EXPORT int viot_open(struct vio_transport **t, const struct viot_address *ad
 			 const struct viot_options *options, struct vio_error *err);
 
 /**
+ * viot_forget - give back what a process left of a PCI function that was unplugged
+ * @name: as in struct vio_transport
+ *
+ * For those who clean up after a process that may not, or was killed: memory, lock,
+ * notes. Returns 0, -EBUSY with a sentence while the function is there (opening and
+ * closing it does the same, and resets it) or driven, or another negative errno.
+ */
+VIO_EXPORT int viot_forget(const char *name, struct vio_error *err);
+
+/**
  * viot_is_driven - does a process hold the device of this name?
  * @name: as in struct vio_transport: "pci-0000:00:04.0", "mmio-0x1c0d0000"
  *

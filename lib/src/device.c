@@ -47,15 +47,17 @@ static int choose_features(struct vio_device *device, uint64_t *chosen, struct v
 {
 	const struct vio_device_wishes *wishes = &device->wishes;
 	struct vio_transport *t = device->transport;
-	uint64_t offered = t->ops->get_features(t);
-	uint64_t required = wishes->required;
+	uint64_t offered = t->ops->get_features(t) & ~t->refused_features;
+	uint64_t required = wishes->required | t->required_features;
+	/* no matter of the class: without it the device would take addresses for physical ones */
+	uint64_t wanted = wishes->wanted | VIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM);
 
 	if (t->legacy) {
 		offered &= UINT32_MAX;
 	} else {
 		required |= VIO_FEATURE(VIRTIO_F_VERSION_1);
 	}
-	*chosen = offered & (wishes->wanted | required);
+	*chosen = offered & (wanted | required);
 	if ((required & ~offered) == 0) {
 		return 0;
 	}
@@ -93,7 +95,8 @@ static int confirm_features(struct vio_device *device, struct vio_error *err)
 			t->name, (unsigned long long)device->features);
 }
 
-static int negotiate(struct vio_device *device, struct vio_error *err)
+/* @limit: the features that may be accepted at all */
+static int negotiate(struct vio_device *device, uint64_t limit, struct vio_error *err)
 {
 	uint64_t chosen;
 	int rc;
@@ -104,7 +107,7 @@ static int negotiate(struct vio_device *device, struct vio_error *err)
 	if (rc < 0) {
 		return rc;
 	}
-	device->features = chosen;
+	device->features = chosen & limit;
 	device->may_hold_memory = true;
 	return confirm_features(device, err);
 }
@@ -119,7 +122,7 @@ static int take(struct vio_device *device, struct vio_error *err)
 	int rc = vio_device_reset(device, err);
 
 	if (rc == 0) {
-		rc = negotiate(device, err);
+		rc = negotiate(device, UINT64_MAX, err);
 	}
 	if (rc < 0 && rc != -ENODEV && rc != -ETIMEDOUT) {
 		add_status(device, VIRTIO_CONFIG_S_FAILED);
@@ -316,7 +319,7 @@ int vio_device_reset(struct vio_device *device, struct vio_error *err)
 int vio_device_restart(struct vio_device *device, struct vio_error *err)
 {
 	uint64_t before = device->features;
-	int rc = negotiate(device, err);
+	int rc = negotiate(device, before, err);
 
 	if (rc == 0 && device->features != before) {
 		rc = vio_fail(

@@ -6,8 +6,9 @@
  * The device is another CPU of a hypervisor, or coherent hardware that says so
  * (VIRTIO_F_ORDER_PLATFORM, 6.1). On Arm such hardware may stand outside the inner
  * shareable domain, which acquire and release of C11 order: barriers there reach
- * the outer one, as the kernel's dma_rmb() and dma_wmb() do. Wire fields keep the kernel's __virtio types, which sparse checks: a value that has
- * not gone through wire…() or host…() is an error there.
+ * the outer one, as the kernel's dma_rmb() and dma_wmb() do. Wire fields keep the kernel's __virtio
+ * types, which sparse checks: a value that has not gone through wire…() or host…() is an error
+ * there.
  */
 #ifndef VIO_RING_MEMORY_H
 #define VIO_RING_MEMORY_H

@@ -182,16 +182,15 @@ static void read_registers(struct viot_mmio_device *device, const struct viot_ma
 {
 	uint32_t magic, version, type;
 
-	if (!viot_physical_read32(mapping, registers + VIRTIO_MMIO_MAGIC_VALUE, &magic) ||
-	    !viot_physical_read32(mapping, registers + VIRTIO_MMIO_VERSION, &version) ||
-	    !viot_physical_read32(mapping, registers + VIRTIO_MMIO_DEVICE_ID, &type)) {
+	if (!viot_physical_read32(mapping, registers + VIRTIO_MMIO_MAGIC_VALUE, &magic)) {
 		explain(device, "nothing answers there: reading it raises a bus error");
 	} else if (magic != MAGIC) {
 		snprintf(device->why, sizeof(device->why),
 			 "no VirtIO device answers there: the first word reads 0x%08x, 0x%08x "
 			 "was expected",
 			 magic, MAGIC);
-	} else {
+	} else if (viot_physical_read32(mapping, registers + VIRTIO_MMIO_VERSION, &version) &&
+		   viot_physical_read32(mapping, registers + VIRTIO_MMIO_DEVICE_ID, &type)) {
 		device->version = version;
 		device->virtio_type = type;
 		device->has_type = true;

@@ -84,6 +84,12 @@ int viot_mmio_start_interrupts(struct mmio *m, enum viot_interrupts wanted, stru
 	if (wanted == VIOT_INTERRUPTS_POLL || m->uio_fd < 0) {
 		return 0;
 	}
+	if (!viot_uio_has_interrupt(m->uio_fd)) {
+		return wanted == VIOT_INTERRUPTS_AUTO
+			       ? 0
+			       : vio_fail(err, -ENOTSUP, "%s: /dev/%s has no interrupt", t->name,
+					  m->uio.name);
+	}
 	m->base.take_isr = viot_mmio_isr;
 	interrupt->kind = VIOT_LINE;
 	interrupt->line = m->uio_fd;

@@ -17,6 +17,10 @@
 
 #include "registers.h"
 
+enum {
+	ISR_TRIES = 4 /* news keep coming only from a device that is busy, and then more come */
+};
+
 static struct mmio *mmio_of(struct vio_transport *t)
 {
 	return (struct mmio *)t; /* first member of its first member */
@@ -171,12 +175,18 @@ static void mmio_notify(struct vio_transport *t, uint16_t index)
 uint8_t viot_mmio_isr(struct viot_base *base)
 {
 	struct mmio *m = mmio_of(&base->t);
-	uint32_t status = read32(m, VIRTIO_MMIO_INTERRUPT_STATUS);
+	uint32_t status, all = 0;
 
-	if (status) {
+	/* an edge comes only after the line has fallen: all that is there must be taken back */
+	for (int i = 0; i < ISR_TRIES; i++) {
+		status = read32(m, VIRTIO_MMIO_INTERRUPT_STATUS);
+		if (status == 0) {
+			break;
+		}
 		write32(m, VIRTIO_MMIO_INTERRUPT_ACK, status);
+		all |= status;
 	}
-	return (uint8_t)status;
+	return (uint8_t)all;
 }
 
 static void mmio_close(struct vio_transport *t)

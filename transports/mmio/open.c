@@ -14,14 +14,16 @@
 
 enum {
 	MAGIC = 0x74726976, /* "virt" */
+	NO_SLOT = 0x7fffffff,
+	HINT_AREA = 4096,
 };
 
-/* The class of the device in a slot, 0 if there is none. */
+/* The class of the device in a slot, 0 of an empty one. */
 static uint32_t class_in(const volatile char *slot)
 {
 	return register_read32(slot + VIRTIO_MMIO_MAGIC_VALUE) == MAGIC
 		       ? register_read32(slot + VIRTIO_MMIO_DEVICE_ID)
-		       : 0;
+		       : NO_SLOT;
 }
 
 /* Other slots of the same page, which a wrong address most often is meant to be. */
@@ -31,11 +33,14 @@ static void hint(const struct mmio *m, char *text, size_t size)
 	uintptr_t here = (uintptr_t)m->registers - (uintptr_t)page;
 
 	text[0] = '\0';
-	for (uintptr_t offset = here % VIOT_MMIO_WINDOW;
-	     offset + VIOT_MMIO_WINDOW <= m->mapping.size; offset += VIOT_MMIO_WINDOW) {
+	/* not all of a large page: what it has beside slots is not to be touched */
+	for (uintptr_t offset = here - here % HINT_AREA + here % VIOT_MMIO_WINDOW;
+	     offset < here - here % HINT_AREA + HINT_AREA &&
+	     offset + VIOT_MMIO_WINDOW <= m->mapping.size;
+	     offset += VIOT_MMIO_WINDOW) {
 		uint32_t found = class_in(page + offset);
 
-		if (found) {
+		if (found != NO_SLOT && found != 0) {
 			snprintf(text, size, "; the slot at %+d bytes holds a device of class %u",
 				 (int)(offset - here), found);
 			return;
@@ -45,9 +50,9 @@ static void hint(const struct mmio *m, char *text, size_t size)
 
 static int check_magic(const struct mmio *m, uint64_t smem, struct vio_error *err)
 {
-	uint32_t magic;
+	uint32_t magic = register_read32(m->registers + VIRTIO_MMIO_MAGIC_VALUE);
 
-	if (!viot_physical_read32(&m->mapping, m->registers + VIRTIO_MMIO_MAGIC_VALUE, &magic)) {
+	if (atomic_load(&m->base.is_gone)) {
 		return vio_fail(err, -ENODEV,
 				"smem=0x%" PRIx64 ": nothing is there: reading it raises a bus "
 				"error; check it against the VM's configuration",
@@ -139,12 +144,13 @@ static int identify(struct mmio *m, uint64_t smem, struct vio_error *err)
 	if (rc < 0) {
 		return rc;
 	}
+	if (!viot_guard(m->mapping.base, m->mapping.size, &m->base.is_gone)) {
+		return vio_fail(err, -ENOMEM, "%s: too many devices are open in this process",
+				m->base.t.name);
+	}
 	rc = check_magic(m, smem, err);
 	if (rc == 0) {
 		rc = check_slot(m, smem, err);
-	}
-	if (rc == 0 && !viot_guard(m->mapping.base, m->mapping.size, &m->base.is_gone)) {
-		rc = vio_fail(err, -ENOMEM, "%s: too many devices are open", m->base.t.name);
 	}
 	return rc < 0 ? rc : describe(&m->base.t, err);
 }

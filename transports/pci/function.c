@@ -73,6 +73,10 @@ static void close_region(const struct pci_function *function, struct pci_region 
 
 void viot_pci_function_close(struct pci_function *function)
 {
+	if (function->ports >= 0) {
+		close(function->ports);
+		function->ports = -1;
+	}
 	for (unsigned i = 0; i < VIOT_PCI_BARS; i++) {
 		close_region(function, &function->bar[i]);
 	}
@@ -84,7 +88,7 @@ bool viot_pci_function_exists(const struct pci_function *function)
 	char path[80];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", function->identity.name);
-	return access(path, F_OK) == 0;
+	return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 static bool config_read(const struct pci_function *function, unsigned offset, void *value,
@@ -176,16 +180,26 @@ static int map_bar(struct pci_function *function, unsigned bar)
 	return viot_guard(map, size, function->is_gone) ? 0 : -EMFILE;
 }
 
+static int refuse_bar(const struct pci_function *function, unsigned bar, int error,
+		      struct vio_error *err)
+{
+	if (error == -EMFILE) {
+		return vio_fail(err, -ENOMEM, "%s: too many devices are open in this process",
+				function->identity.name);
+	}
+	return vio_fail(err, error == -EACCES || error == -EPERM ? -EACCES : -EBUSY,
+			"%s: BAR %u cannot be mapped (%s): run as root, without kernel lockdown, "
+			"and see that no kernel driver holds the device",
+			function->identity.name, bar, strerror(-error));
+}
+
 int viot_pci_bar(struct pci_function *function, unsigned bar, volatile char **first,
 		 struct vio_error *err)
 {
 	int rc = function->bar[bar].map ? 0 : map_bar(function, bar);
 
 	if (rc < 0) {
-		return vio_fail(err, rc == -EACCES || rc == -EPERM ? -EACCES : -EBUSY,
-				"%s: BAR %u cannot be mapped (%s): run as root, without kernel "
-				"lockdown, and see that no kernel driver holds the device",
-				function->identity.name, bar, strerror(-rc));
+		return refuse_bar(function, bar, rc, err);
 	}
 	*first = (volatile char *)function->bar[bar].map + offset_in_page(function, bar);
 	return 0;
@@ -195,6 +209,9 @@ int viot_pci_open_ports(struct pci_function *function, unsigned bar, struct vio_
 {
 	int rc = open_bar(function, bar, false);
 
+	if (!function->vfio) {
+		function->ports = open("/dev/port", O_RDWR | O_CLOEXEC);
+	}
 	return rc == 0 ? 0
 		       : vio_fail(err, -EACCES,
 				  "%s: the I/O ports of BAR %u cannot be opened (%s): run as root, "

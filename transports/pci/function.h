@@ -43,6 +43,7 @@ struct pci_function {
 	struct viot_vfio *vfio; /* NULL: sysfs; not owned */
 	struct pci_region config;
 	struct pci_region bar[VIOT_PCI_BARS];
+	int ports; /* /dev/port: the ports of a function that the kernel has removed; or -1 */
 	atomic_bool *is_gone; /* set when registers stop to answer */
 };
 

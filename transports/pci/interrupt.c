@@ -34,10 +34,9 @@ static int no_vfio(const struct pci_transport *p, const char *what, struct vio_e
 		p->base.t.name, what, p->function.identity.name, p->function.identity.name);
 }
 
-/* Queues are as many as the device says; it says it in modern registers only. */
-static unsigned wanted_vectors(const struct pci_transport *p)
+static unsigned wanted_vectors(struct pci_transport *p)
 {
-	return p->base.t.legacy ? 2u : 1u + viot_pci_modern_queues(p);
+	return 1u + (p->base.t.legacy ? viot_pci_legacy_queues(p) : viot_pci_modern_queues(p));
 }
 
 static int start_vectors(struct pci_transport *p, unsigned count, struct vio_error *err)
@@ -78,9 +77,15 @@ static int start_intx(struct pci_transport *p, struct vio_error *err)
 				p->base.t.name);
 	}
 	rc = viot_pci_command(p, 0, PCI_COMMAND_INTX_DISABLE);
-	return rc < 0 ? vio_fail(err, rc, "%s: its interrupt line cannot be switched on",
-				 p->base.t.name)
-		      : viot_vfio_open_line(&p->vfio, &p->base.interrupt, err);
+	if (rc < 0) {
+		return vio_fail(err, rc, "%s: its interrupt line cannot be switched on",
+				p->base.t.name);
+	}
+	rc = viot_vfio_open_line(&p->vfio, &p->base.interrupt, err);
+	if (rc < 0) {
+		viot_pci_command(p, PCI_COMMAND_INTX_DISABLE, 0);
+	}
+	return rc;
 }
 
 /* uio_pci_generic sets the bit when the line fires. */
@@ -106,6 +111,11 @@ static int start_uio(struct pci_transport *p, struct vio_error *err)
 	interrupt->line = viot_uio_open(&uio, err);
 	if (interrupt->line < 0) {
 		return interrupt->line;
+	}
+	if (!viot_uio_has_interrupt(interrupt->line)) {
+		return vio_fail(err, -ENOTSUP,
+				"%s: /dev/%s has no interrupt: the function has none",
+				p->base.t.name, uio.name);
 	}
 	interrupt->kind = VIOT_LINE;
 	interrupt->line_count_size = sizeof(uint32_t);
@@ -169,7 +179,7 @@ static void try_all(struct pci_transport *p)
 			return;
 		}
 		if (rc != -ENOTSUP || has_vfio(p)) {
-			vio_log(VIO_LOG_DEBUG, "%s", why.text);
+			vio_log(rc == -ENOTSUP ? VIO_LOG_DEBUG : VIO_LOG_WARN, "%s", why.text);
 		}
 	}
 }

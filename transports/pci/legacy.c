@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
@@ -83,6 +84,16 @@ static uint8_t legacy_get_status(struct vio_transport *t)
 	return viot_pci_status(p, read8(p, VIRTIO_PCI_STATUS));
 }
 
+/* All that is left then are the ports themselves. */
+bool viot_pci_legacy_stop(const struct pci_transport *p)
+{
+	off_t port = (off_t)p->function.identity.bar_start[BAR] + VIRTIO_PCI_STATUS;
+	uint8_t status = 0;
+
+	return p->function.ports >= 0 && pwrite(p->function.ports, &status, 1, port) == 1 &&
+	       pread(p->function.ports, &status, 1, port) == 1 && (status == 0 || status == 0xff);
+}
+
 static void legacy_set_status(struct vio_transport *t, uint8_t status)
 {
 	write8(viot_pci_of(t), VIRTIO_PCI_STATUS, status);
@@ -141,6 +152,16 @@ static uint16_t legacy_queue_max_size(struct vio_transport *t, uint16_t index)
 	return read16(p, VIRTIO_PCI_QUEUE_NUM);
 }
 
+uint16_t viot_pci_legacy_queues(struct pci_transport *p)
+{
+	uint16_t queues = 0;
+
+	while (queues < VIOT_QUEUES_MAX && legacy_queue_max_size(&p->base.t, queues) != 0) {
+		queues++;
+	}
+	return queues;
+}
+
 static int set_vector(struct pci_transport *p, unsigned port, uint16_t vector,
 		      struct vio_error *err)
 {
@@ -163,6 +184,10 @@ static int set_vectors(struct pci_transport *p, uint16_t index, struct vio_error
 
 	if (!has_vectors(p) || !p->base.t.interrupts) {
 		return 0;
+	}
+	if (!viot_has_vector(&p->base.interrupt, index)) {
+		return vio_fail(err, -ENOTSUP, "%s: there is no interrupt vector for queue %u",
+				p->base.t.name, index);
 	}
 	rc = set_vector(p, VIRTIO_MSI_CONFIG_VECTOR, 0, err);
 	return rc < 0 ? rc

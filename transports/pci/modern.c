@@ -36,11 +36,16 @@ static void modern_set_features(struct vio_transport *t, uint64_t features)
 	register_write32(common + VIRTIO_PCI_COMMON_GF, (uint32_t)features);
 }
 
+uint8_t viot_pci_modern_raw_status(const struct pci_transport *p)
+{
+	return register_read8(p->common + VIRTIO_PCI_COMMON_STATUS);
+}
+
 static uint8_t modern_get_status(struct vio_transport *t)
 {
 	struct pci_transport *p = viot_pci_of(t);
 
-	return viot_pci_status(p, register_read8(p->common + VIRTIO_PCI_COMMON_STATUS));
+	return viot_pci_status(p, viot_pci_modern_raw_status(p));
 }
 
 static void modern_set_status(struct vio_transport *t, uint8_t status)
@@ -146,6 +151,10 @@ static int set_vectors(struct pci_transport *p, uint16_t index, struct vio_error
 
 	if (!p->base.t.interrupts || interrupt->kind != VIOT_VECTORS) {
 		return 0;
+	}
+	if (!viot_has_vector(interrupt, index)) {
+		return vio_fail(err, -ENOTSUP, "%s: there is no interrupt vector for queue %u",
+				p->base.t.name, index);
 	}
 	rc = set_vector(p, VIRTIO_PCI_COMMON_MSIX, 0, err);
 	return rc < 0 ? rc

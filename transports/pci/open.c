@@ -4,14 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 
+#include <vio/device.h>
 #include <vio/log.h>
 
 #include "pci.h"
 #include "transport.h"
+
+enum {
+	STOP_TRIES = 100,
+	STOP_PAUSE_US = 1000,
+};
 
 static int examine(const struct pci_transport *p, const struct viot_options *options,
 		   struct vio_error *err)
@@ -56,13 +63,48 @@ int viot_pci_command(struct pci_transport *p, uint16_t set, uint16_t clear)
 	return viot_pci_config_write16(&p->function, PCI_COMMAND, p->command);
 }
 
-uint8_t viot_pci_status(struct pci_transport *p, uint8_t status)
+/*
+ * The kernel has removed the function, which neither stops a device nor takes its
+ * registers from us: while nobody else can drive it, it is stopped. What reads all
+ * ones after that is not there at all.
+ */
+static bool stop_removed(struct pci_transport *p)
+{
+	struct vio_transport *t = &p->base.t;
+	uint8_t status;
+
+	if (viot_pci_function_exists(&p->function)) {
+		return false;
+	}
+	if (t->legacy) {
+		return viot_pci_legacy_stop(p);
+	}
+	t->ops->set_status(t, 0);
+	for (int i = 0; i < STOP_TRIES; i++) {
+		status = viot_pci_modern_raw_status(p);
+		if (atomic_load(&p->base.is_gone)) {
+			return false; /* the mapping went: that says nothing of the device */
+		}
+		if (status == 0 || status == 0xff) {
+			return true;
+		}
+		usleep(STOP_PAUSE_US);
+	}
+	return false;
+}
+
+static bool is_present(const struct pci_transport *p)
 {
 	uint16_t vendor;
 
-	if ((status == 0 || status == 0xff) &&
-	    (viot_pci_config_read16(&p->function, PCI_VENDOR_ID, &vendor) < 0 ||
-	     vendor == 0xffff)) {
+	return viot_pci_config_read16(&p->function, PCI_VENDOR_ID, &vendor) == 0 &&
+	       vendor != 0xffff;
+}
+
+uint8_t viot_pci_status(struct pci_transport *p, uint8_t status)
+{
+	if (!atomic_load(&p->base.is_gone) && !is_present(p)) {
+		p->base.was_reset |= stop_removed(p);
 		atomic_store(&p->base.is_gone, true);
 	}
 	return viot_base_status(&p->base, status);
@@ -137,9 +179,15 @@ static int open_memory(struct pci_transport *p, const struct viot_options *optio
 
 	if (p->vfio.translates && obeys) {
 		p->is_confined = true;
+		/* of a process that was killed; the device has been reset */
+		if (viot_hugepages_forget(&p->base.lock, err) < 0) {
+			vio_log(VIO_LOG_WARN, "%s", err->text);
+		}
+		p->base.t.required_features = VIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM);
 		return viot_vfio_dma_open(&p->base.t.dma, &p->vfio, viot_dma_size(options), err);
 	}
 	if (p->vfio.translates) {
+		p->base.t.refused_features = VIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM);
 		vio_log(VIO_LOG_INFO,
 			"%s: the device does not offer ACCESS_PLATFORM and so goes past the IOMMU: "
 			"it is given physical addresses",
@@ -188,7 +236,7 @@ static struct pci_transport *make(const struct viot_pci_identity *identity)
 	viot_base_init(&p->base);
 	viot_vfio_init(&p->vfio);
 	p->function.identity = *identity;
-	p->function.config.fd = -1;
+	p->function.config.fd = p->function.ports = -1;
 	for (unsigned i = 0; i < VIOT_PCI_BARS; i++) {
 		p->function.bar[i].fd = -1;
 	}
@@ -233,7 +281,7 @@ void viot_pci_release(struct pci_transport *p)
 		viot_pci_command(p, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
 	}
 	viot_pci_function_close(&p->function);
-	if (p->is_confined || !viot_pci_function_exists(&p->function)) {
+	if (p->is_confined) {
 		viot_base_vanished(&p->base);
 	}
 	viot_base_release(&p->base);

@@ -39,6 +39,10 @@ uint8_t viot_pci_modern_isr(struct viot_base *base);
 uint8_t viot_pci_legacy_isr(struct viot_base *base);
 /* How many queues it has, at most VIOT_QUEUES_MAX. */
 uint16_t viot_pci_modern_queues(const struct pci_transport *p);
+uint16_t viot_pci_legacy_queues(struct pci_transport *p);
+/* The status register itself; legacy: without the kernel's help, once it has removed it. */
+uint8_t viot_pci_modern_raw_status(const struct pci_transport *p);
+bool viot_pci_legacy_stop(const struct pci_transport *p);
 
 /* interrupt.c: @wanted, or by AUTO the best there is */
 int viot_pci_start_interrupts(struct pci_transport *p, enum viot_interrupts wanted,
@@ -47,7 +51,8 @@ int viot_pci_start_interrupts(struct pci_transport *p, enum viot_interrupts want
 /* open.c */
 /*
  * What the status register says, or all ones of a function that is not there any
- * more: some machines read 0 where nothing answers, which a device says, too.
+ * more: the kernel leaves the mapping of its registers in place, some machines read 0
+ * where nothing answers, and a new device may come to answer there.
  */
 uint8_t viot_pci_status(struct pci_transport *p, uint8_t status);
 /* Sets and clears bits of the command register. */

@@ -30,55 +30,80 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction before;
 
-static const struct window *window_at(uintptr_t address)
+/* A copy: the window may be given up at any time. */
+static bool window_at(uintptr_t address, struct window *found)
 {
 	for (unsigned i = 0; i < WINDOWS_MAX; i++) {
 		uintptr_t base = atomic_load(&windows[i].base);
 
 		if (base && address - base < windows[i].size) {
-			return &windows[i];
+			atomic_init(&found->base, base);
+			found->size = windows[i].size;
+			found->is_gone = windows[i].is_gone;
+			return true;
 		}
 	}
-	return NULL;
+	return false;
 }
 
-/* mmap() is no more than a system call, though no standard lists it as safe here. */
+/*
+ * In one step, or another thread sees the new pages before they read all ones.
+ * mmap() and mremap() are no more than system calls, though no standard lists them
+ * as safe here.
+ */
 static bool replace(const struct window *window)
 {
 	void *base = (void *)atomic_load(&window->base);
 	int error = errno;
-	bool done = mmap(base, window->size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == base;
+	void *ones = mmap(NULL, window->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	bool done = ones != MAP_FAILED;
 
 	if (done) {
-		memset(base, 0xff, window->size);
 		atomic_store(window->is_gone, true);
+		memset(ones, 0xff, window->size);
+		done = mremap(ones, window->size, window->size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      base) == base;
 	}
 	errno = error;
 	return done;
 }
 
-/* Somebody else's bus error is handed on; by default it happens again and ends the process. */
-static void on_bus_error(int number, siginfo_t *info, void *context)
+/*
+ * Somebody else's bus error is handed on. By default it ends the process: a fault
+ * when it happens again, a signal that was sent when it is sent again.
+ */
+static void hand_on(int number, siginfo_t *info, void *context)
 {
-	const struct window *window = window_at((uintptr_t)info->si_addr);
-
-	if (window && replace(window)) {
+	if (before.sa_handler == SIG_IGN && info->si_code <= 0) {
 		return;
 	}
-	if (before.sa_flags & SA_SIGINFO) {
-		before.sa_sigaction(number, info, context);
-	} else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
+	if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
 		signal(number, SIG_DFL);
+		if (info->si_code <= 0) {
+			raise(number);
+		}
+	} else if (before.sa_flags & SA_SIGINFO) {
+		before.sa_sigaction(number, info, context);
 	} else {
 		before.sa_handler(number);
+	}
+}
+
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+	struct window window;
+
+	if (info->si_code <= 0 || !window_at((uintptr_t)info->si_addr, &window) ||
+	    !replace(&window)) {
+		hand_on(number, info, context);
 	}
 }
 
 /* For good: taking it away again could cut off whoever has come after us. */
 static void install(void)
 {
-	struct sigaction ours = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+	struct sigaction ours = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
 	sigemptyset(&ours.sa_mask);
 	sigaction(SIGBUS, &ours, &before);

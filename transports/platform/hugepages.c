@@ -256,9 +256,13 @@ int viot_hugepages_open(struct vio_dma **dma, struct viot_lock *lock, size_t siz
 int viot_hugepages_forget(struct viot_lock *lock, struct vio_error *err)
 {
 	char path[160];
-	int pool_lock = viot_hugepool_lock(err);
-	int file;
+	int pool_lock, file;
 
+	snprintf(path, sizeof(path), VIOT_RUN_DIR "/huge/%s", lock->key);
+	if (lock->reserved_pages == 0 && access(path, F_OK) < 0) {
+		return 0;
+	}
+	pool_lock = viot_hugepool_lock(err);
 	if (pool_lock < 0) {
 		return pool_lock;
 	}

@@ -61,7 +61,12 @@ int viot_interrupt_open_timer(struct viot_interrupt *interrupt, const char *name
 int viot_interrupt_start(struct viot_interrupt *interrupt, const char *name, struct vio_error *err);
 void viot_interrupt_close(struct viot_interrupt *interrupt);
 
-/* The vector of queue @index. */
+static inline bool viot_has_vector(const struct viot_interrupt *interrupt, uint16_t index)
+{
+	return interrupt->vector_count == 1 || index + 1u < interrupt->vector_count;
+}
+
+/* The vector of queue @index, which has one. */
 static inline uint16_t viot_vector_of(const struct viot_interrupt *interrupt, uint16_t index)
 {
 	return interrupt->vector_count > 1 ? (uint16_t)(index + 1) : 0;

@@ -43,8 +43,8 @@ int viot_forget(const char *name, struct vio_error *err)
 	int rc;
 
 	if (!has_vanished(name)) {
-		return vio_fail(err, -EBUSY,
-				"%s is still there: opening and closing it cleans up", name);
+		return vio_fail(err, -EBUSY, "%s is still there: opening and closing it cleans up",
+				name);
 	}
 	rc = viot_lock_take(&lock, name, err);
 	if (rc < 0) {

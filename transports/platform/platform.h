@@ -117,12 +117,15 @@ bool viot_uio_find_memory(struct viot_uio *uio, uint64_t address, size_t size);
 bool viot_uio_find_held(struct viot_uio *uio, const struct viot_holder *holder);
 /* A descriptor, or a negative errno with a sentence. */
 int viot_uio_open(const struct viot_uio *uio, struct vio_error *err);
+/* Asked right after opening it. */
+bool viot_uio_has_interrupt(int fd);
 /* The registers through it; NULL with a sentence. Undone by viot_physical_unmap(). */
 volatile void *viot_uio_map(const struct viot_uio *uio, int fd, struct viot_mapping *mapping,
 			    struct vio_error *err);
 /*
  * A page that /dev/mem refuses because a UIO driver claims a device in it, through
- * that driver: slots share pages. Like mmap(); MAP_FAILED if nobody has that page.
+ * that driver: slots share pages. Only drivers that are known not to mind somebody
+ * else's open. Like mmap(); MAP_FAILED if none of them has that page.
  */
 void *viot_uio_map_page(uint64_t start, size_t size, int protection);
 /* For line_enable: ask for the next interrupt; @interrupt->line is the descriptor. */

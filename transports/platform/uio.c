@@ -152,7 +152,9 @@ static bool has_page(const char *name, void *context)
 	for (unsigned map = 0; map < MAPS_MAX; map++) {
 		if (read_number(name, map, "addr", &address) &&
 		    read_number(name, map, "size", &size) && address == page->start &&
-		    size >= page->size && describe(page->uio, name)) {
+		    size >= page->size && describe(page->uio, name) &&
+		    (strcmp(page->uio->driver, "vio_uio") == 0 ||
+		     strcmp(page->uio->driver, "uio_pdrv_genirq") == 0)) {
 			page->uio->map = map;
 			page->uio->size = size;
 			return true;
@@ -212,6 +214,14 @@ volatile void *viot_uio_map(const struct viot_uio *uio, int fd, struct viot_mapp
 	mapping->base = base;
 	mapping->size = uio->size;
 	return (volatile char *)base + uio->offset;
+}
+
+/* Some devices have registers alone, and say so with every read. */
+bool viot_uio_has_interrupt(int fd)
+{
+	uint32_t count;
+
+	return read(fd, &count, sizeof(count)) >= 0 || errno != EIO;
 }
 
 int viot_uio_enable(struct viot_interrupt *interrupt)

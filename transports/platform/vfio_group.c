@@ -59,10 +59,11 @@ static int find_group(const struct viot_vfio *vfio, char *number, size_t size,
 static int refuse_file(const struct viot_vfio *vfio, const char *path, struct vio_error *err)
 {
 	if (errno == EBUSY) {
-		return vio_fail(err, -EBUSY,
-				"%s: its IOMMU group %s is in use by another process (a virtual "
-				"machine, or a driver such as this one)",
-				vfio->function, path);
+		return vio_fail(
+			err, -EBUSY,
+			"%s: its IOMMU group %s is in use, by this or another process (a virtual "
+			"machine, or a driver such as this one)",
+			vfio->function, path);
 	}
 	return vio_fail(err, -EACCES, "%s: its IOMMU group %s cannot be opened (%s): run as root%s",
 			vfio->function, path, strerror(errno),

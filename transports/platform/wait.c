@@ -10,6 +10,8 @@
 
 #include <linux/virtio_config.h>
 
+#include <vio/log.h>
+
 #include "platform.h"
 
 enum {
@@ -24,6 +26,9 @@ void viot_interrupt_init(struct viot_interrupt *interrupt)
 {
 	memset(interrupt, 0, sizeof(*interrupt));
 	interrupt->timer = interrupt->line = interrupt->removal = interrupt->events = -1;
+	for (unsigned i = 0; i < VIOT_VECTORS_MAX; i++) {
+		interrupt->vector[i] = -1;
+	}
 }
 
 int viot_interrupt_open_timer(struct viot_interrupt *interrupt, const char *name,
@@ -92,8 +97,12 @@ int viot_base_wait_fd(struct vio_transport *t, uint16_t index)
 	if (!t->interrupts) {
 		return interrupt->timer;
 	}
-	return interrupt->kind == VIOT_LINE ? interrupt->line
-					    : interrupt->vector[viot_vector_of(interrupt, index)];
+	if (interrupt->kind == VIOT_LINE) {
+		return interrupt->line;
+	}
+	return viot_has_vector(interrupt, index)
+		       ? interrupt->vector[viot_vector_of(interrupt, index)]
+		       : -ENOTSUP;
 }
 
 /* Short pauses while an answer is likely, long ones when the device is slow. */
@@ -106,16 +115,38 @@ static void arm_timer(const struct viot_interrupt *interrupt, unsigned fruitless
 	timerfd_settime(interrupt->timer, 0, &when, NULL);
 }
 
+/*
+ * Asked for by whoever unplugs it: while the device still answers, it is stopped,
+ * so that nothing needs to be feared of it afterwards.
+ */
+static unsigned give_way(struct viot_base *base)
+{
+	struct vio_transport *t = &base->t;
+
+	if (!atomic_load(&base->is_gone)) {
+		base->was_reset |= vio_transport_reset(t, NULL) == 0;
+		atomic_store(&base->is_gone, true);
+	}
+	return VIO_EVENT_GONE;
+}
+
 static void arm_line(struct viot_base *base)
 {
 	struct viot_interrupt *interrupt = &base->interrupt;
+	int rc;
 
 	if (interrupt->is_line_on) {
 		return;
 	}
 	interrupt->is_line_on = true;
-	if (interrupt->line_enable(interrupt) < 0) {
-		atomic_store(&base->is_gone, true);
+	rc = interrupt->line_enable(interrupt);
+	if (rc == -EIO || rc == -ENODEV) {
+		give_way(base);
+	} else if (rc < 0) {
+		vio_log(VIO_LOG_WARN, "%s: its interrupt cannot be switched on again (%s): polled",
+			base->t.name, strerror(-rc));
+		base->t.interrupts = false;
+		arm_timer(interrupt, 0);
 	}
 }
 
@@ -132,16 +163,11 @@ void viot_base_wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitl
 }
 
 /* Whether there was something to read. @size: 4 or 8 bytes. */
-static bool drain(struct viot_base *base, int fd, size_t size)
+static bool drain(int fd, size_t size)
 {
 	uint64_t count;
-	ssize_t n = fd < 0 ? 0 : read(fd, &count, size);
 
-	/* a UIO device says so when the kernel has removed the device behind it */
-	if (n < 0 && errno == EIO) {
-		atomic_store(&base->is_gone, true);
-	}
-	return n > 0;
+	return fd >= 0 && read(fd, &count, size) > 0;
 }
 
 /* The device says why, and by that takes its request back. */
@@ -149,24 +175,12 @@ static unsigned ack_line(struct viot_base *base)
 {
 	struct viot_interrupt *interrupt = &base->interrupt;
 
-	if (!drain(base, interrupt->line, interrupt->line_count_size)) {
-		return 0;
+	if (!drain(interrupt->line, interrupt->line_count_size)) {
+		/* so a UIO device says that the kernel takes away what is behind it */
+		return errno == EIO ? give_way(base) : 0;
 	}
 	interrupt->is_line_on = false;
 	return base->take_isr(base) & ISR_CONFIG ? VIO_EVENT_CONFIG : 0;
-}
-
-/*
- * Asked for by whoever unplugs it: while the device still answers, it is stopped,
- * so that nothing needs to be feared of it afterwards.
- */
-static unsigned give_way(struct viot_base *base)
-{
-	struct vio_transport *t = &base->t;
-
-	base->was_reset = vio_transport_reset(t, NULL) == 0;
-	atomic_store(&base->is_gone, true);
-	return VIO_EVENT_GONE;
 }
 
 static unsigned ack_events(struct viot_base *base)
@@ -174,10 +188,10 @@ static unsigned ack_events(struct viot_base *base)
 	struct viot_interrupt *interrupt = &base->interrupt;
 	unsigned events = 0;
 
-	if (interrupt->vector_count > 1 && drain(base, interrupt->vector[0], sizeof(uint64_t))) {
+	if (interrupt->vector_count > 1 && drain(interrupt->vector[0], sizeof(uint64_t))) {
 		events |= VIO_EVENT_CONFIG;
 	}
-	if (drain(base, interrupt->removal, sizeof(uint64_t))) {
+	if (drain(interrupt->removal, sizeof(uint64_t))) {
 		events |= give_way(base);
 	}
 	return events;
@@ -191,7 +205,8 @@ static unsigned ack_queue(struct viot_base *base, uint16_t index)
 	if (interrupt->kind == VIOT_LINE) {
 		return ack_line(base);
 	}
-	fired = drain(base, interrupt->vector[viot_vector_of(interrupt, index)], sizeof(uint64_t));
+	fired = viot_has_vector(interrupt, index) &&
+		drain(interrupt->vector[viot_vector_of(interrupt, index)], sizeof(uint64_t));
 	/* a single vector does not say what it is for */
 	return fired && interrupt->vector_count == 1 ? VIO_EVENT_CONFIG : 0;
 }
@@ -207,7 +222,7 @@ unsigned viot_base_wait_ack(struct vio_transport *t, uint16_t index)
 	if (t->interrupts) {
 		events = ack_queue(base, index);
 	} else {
-		drain(base, base->interrupt.timer, sizeof(uint64_t));
+		drain(base->interrupt.timer, sizeof(uint64_t));
 		events = 0;
 	}
 	return atomic_load(&base->is_gone) ? events | VIO_EVENT_GONE : events;

@@ -35,8 +35,9 @@ struct vio_device;
 /* What a device class asks for (VirtIO 1.2, 2.2). */
 struct vio_device_wishes {
 	uint32_t device_type; /* VIRTIO_ID_… */
-	uint64_t wanted;      /* accepted where offered */
-	uint64_t required;    /* refused without; a subset of wanted */
+	/* accepted where offered; ACCESS_PLATFORM is the transport's matter and always is */
+	uint64_t wanted;
+	uint64_t required; /* refused without; a subset of wanted */
 };
 
 /**

@@ -16,7 +16,8 @@
  * -EPROTO and add -ENODEV until the device has been reset and the queue reopened.
  *
  * Threads: every call of one queue from one thread. Nothing here allocates
- * after open, takes a lock, or blocks, except vio_queue_wait().
+ * after open, takes a lock, or blocks, except vio_queue_wait(), and bounded
+ * vio_queue_wait_expired() (1 ms) and the acknowledgement of a removal (a reset).
  */
 #ifndef VIO_QUEUE_H
 #define VIO_QUEUE_H

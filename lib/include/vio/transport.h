@@ -117,6 +117,12 @@ struct vio_transport {
 	 * and a ring in one piece whose device area starts on a page of ring_align.
 	 */
 	bool legacy;
+	/*
+	 * Of the features: what its memory takes to be usable, and what must not be
+	 * accepted for the same reason. VIRTIO_F_ACCESS_PLATFORM decides whose addresses
+	 * the device uses.
+	 */
+	uint64_t required_features, refused_features;
 	uint32_t ring_align; /* of the device area: 4 in modern devices, the page size in legacy */
 	/*
 	 * wait_fd follows real interrupts; false: it is a timer. The library clears it

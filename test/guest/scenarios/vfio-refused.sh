@@ -31,7 +31,7 @@ refused() {
 
 # Only one process may have a group open.
 held_by_another() (
-  exec 5<>"$group" && refused "$group is in use by another process"
+  exec 5<>"$group" && refused "$group is in use, by this or another process"
 )
 
 without_container() {

@@ -26,6 +26,7 @@ static Suite *(*const suites[])(void) = {
 	/* transports/, driver/, fs-glue/ */
 	address_suite,
 	iova_suite,
+	platform_suite,
 	pci_caps_suite,
 	fdt_suite,
 	fdt_files_suite,

@@ -30,6 +30,7 @@ Suite *load_suite(void);
 /* transports/, driver/, fs-glue/ */
 Suite *address_suite(void);
 Suite *iova_suite(void);
+Suite *platform_suite(void);
 Suite *pci_caps_suite(void);
 Suite *fdt_suite(void);
 Suite *fdt_files_suite(void);

@@ -272,6 +272,25 @@ START_TEST(test_start_refused)
 }
 END_TEST
 
+/* Whose addresses it uses is decided by the transport's memory, not by the class. */
+START_TEST(test_transport_features)
+{
+	struct sim_options o = sim_defaults();
+
+	o.features &= ~BIT(VIRTIO_F_ACCESS_PLATFORM);
+	assert_open(open_device(&o));
+	vio_device_close(device);
+	device = NULL;
+	sim_transport(sim)->required_features = BIT(VIRTIO_F_ACCESS_PLATFORM);
+	ck_assert_int_eq(vio_device_open(&device, sim_transport(sim), &wishes, &err), -ENOTSUP);
+	sim_transport(sim)->required_features = 0;
+	sim_offer(sim, UINT64_MAX);
+	sim_transport(sim)->refused_features = BIT(VIRTIO_F_ACCESS_PLATFORM);
+	assert_open(vio_device_open(&device, sim_transport(sim), &wishes, &err));
+	ck_assert_uint_eq(sim_accepted_features(sim), wishes.wanted);
+}
+END_TEST
+
 START_TEST(test_restart)
 {
 	struct sim_options o = sim_defaults();
@@ -463,6 +482,7 @@ Suite *device_suite(void)
 	tcase_add_test(tcase, test_config_end);
 	tcase_add_test(tcase, test_events);
 	tcase_add_test(tcase, test_start_refused);
+	tcase_add_test(tcase, test_transport_features);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_quarantine);
 	suite_add_tcase(suite, tcase);

@@ -336,7 +336,7 @@ const struct devb_option devb_option_table[] = {
 	      "by spinning while anything is in flight, or by sleeping at once"),
 	VALUE(VIRTIO, "poll_us", "MICROSECONDS", devb_virtio_set_poll_us,
 	      "microseconds from 0 to 10000, for example 'poll_us=50'",
-	      "longest spin of poll=auto, 0 to 10000 (default 50)"),
+	      "longest spin of poll=auto, 0 to 10000 (default 100)"),
 	FLAG(VIRTIO, "takeover", devb_virtio_set_takeover,
 	     "take the device away from the kernel's driver first"),
 

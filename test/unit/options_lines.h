@@ -152,7 +152,7 @@ static void describe_disk(const struct devb_disk_options *disk)
 	}
 	if (disk->poll != VIO_POLL_AUTO)
 		describe(" poll %d", disk->poll);
-	if (disk->poll_us != 50)
+	if (disk->poll_us != VIO_POLL_US_DEFAULT)
 		describe(" for %u", disk->poll_us);
 	describe("%s;", disk->takeover ? " takeover" : "");
 }

@@ -70,7 +70,7 @@ struct vio_blk_options {
 	size_t bounce_size;  /* bytes for copies, 64 KiB..64 MiB; default 1 MiB */
 	bool read_only;      /* refuse writes even if the device would take them */
 	enum vio_poll poll;  /* how vio_blk_wait() waits (spin.h) */
-	uint32_t poll_us;    /* longest spin of VIO_POLL_AUTO, 1..10000; default 50 */
+	uint32_t poll_us;    /* longest spin of VIO_POLL_AUTO, 1..10000; default 100 */
 };
 
 /* Limits of a command on ranges; all 0 where the device lacks the command. */

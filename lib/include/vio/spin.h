@@ -42,7 +42,11 @@ enum vio_poll {
 	VIO_POLL_NEVER,  /* sleep at once */
 };
 
-#define VIO_POLL_US_DEFAULT 50
+/*
+ * Chosen: about what a sleep and its wake-up take where they are slow, in a guest
+ * without hardware help; a spin that was in vain then costs no more than the sleep.
+ */
+#define VIO_POLL_US_DEFAULT 100
 #define VIO_POLL_US_MAX     10000
 
 /* Chosen: who sleeps on an interrupt looks anyway after so long: it may be lost. */

@@ -364,6 +364,11 @@ bool devb_disk_tick(struct devb_disk *disk)
 	return disk->block.size != size;
 }
 
+bool devb_disk_is_quiet(const struct devb_disk *disk)
+{
+	return devb_disk_in_flight(disk) == 0 && vio_blk_health(disk->blk) == VIO_BLK_GOOD;
+}
+
 bool devb_disk_is_lost(const struct devb_disk *disk)
 {
 	return vio_blk_health(disk->blk) == VIO_BLK_LOST || vio_blk_error(disk->blk) == -ENODEV;

@@ -52,9 +52,14 @@ struct vio_spin *devb_disk_spin(struct devb_disk *disk);
 /**
  * devb_disk_tick - once a second, and at news: deadlines, resize, recovery
  *
+ * While the disk is quiet, less often will do.
+ *
  * Returns true if the size of the block is another one now.
  */
 bool devb_disk_tick(struct devb_disk *disk);
+
+/* Nothing is in flight, and the device is well. */
+bool devb_disk_is_quiet(const struct devb_disk *disk);
 
 /*
  * The device is gone, or did not confirm a reset and may still write to its

@@ -12,7 +12,7 @@
  * While requests are in flight it spins for as long as the disk's vio_spin allows
  * and then sleeps: until the device interrupts, or with growing pauses where it
  * cannot. With nothing in flight it sleeps until a message, news of the device, or
- * the tick.
+ * the tick, which is rarer then.
  */
 #ifndef DEVB_LOOP_H
 #define DEVB_LOOP_H

@@ -11,6 +11,9 @@
 
 enum {
 	TICK_S = 1,
+	/* chosen: waking up is all that an idle driver costs */
+	TICK_QUIET_S = 4,
+	TICK_IDLE_S = 2,  /* and where no interrupt brings news */
 	SPIN_CHECKS = 32, /* looks between two looks at the clock */
 	BURST_MAX = 32,   /* messages before the disk has its turn */
 };
@@ -21,8 +24,8 @@ enum source {
 	SOURCE_DEVICE,      /* the disk may have completions */
 	SOURCE_EVENTS,      /* the device itself has news */
 	SOURCE_TICK,
-	SOURCE_CALL, /* somebody outside wants something */
-	SOURCE_CANCEL,
+	SOURCE_CALL,   /* somebody outside wants something */
+	SOURCE_CANCEL, /* of what changes another request of ours */
 };
 
 static uint64_t now_ns(void)
@@ -37,7 +40,7 @@ static uint64_t now_ns(void)
  * Each source has one request at most in the ring, which has room for all of
  * them: should it ever be full, the next turn of the loop tries again.
  */
-static void receive(struct devb_loop *loop)
+static bool receive(struct devb_loop *loop)
 {
 	struct io_uring_sqe *sqe;
 	void *where;
@@ -45,7 +48,7 @@ static void receive(struct devb_loop *loop)
 
 	if (loop->is_receiving || loop->is_stopping ||
 	    !fsg_channel_receive(loop->channel, &where, &size)) {
-		return;
+		return false;
 	}
 	sqe = io_uring_get_sqe(&loop->ring);
 	if (sqe) {
@@ -53,6 +56,7 @@ static void receive(struct devb_loop *loop)
 		io_uring_sqe_set_data64(sqe, SOURCE_MESSAGE);
 		loop->is_receiving = true;
 	}
+	return sqe != NULL;
 }
 
 /* The request that watches another descriptor than the present one ends; then comes the new. */
@@ -101,17 +105,44 @@ static void watch_events(struct devb_loop *loop)
 	loop->is_watching_events = true;
 }
 
+static long tick_seconds(const struct devb_loop *loop)
+{
+	if (!devb_disk_is_quiet(loop->disk)) {
+		return TICK_S;
+	}
+	return devb_disk_has_interrupts(loop->disk) ? TICK_QUIET_S : TICK_IDLE_S;
+}
+
+/* A long pause becomes a short one as soon as there is something to watch. */
+static void hasten_tick(struct devb_loop *loop)
+{
+	struct io_uring_sqe *sqe;
+
+	if (loop->tick.tv_sec == TICK_S || devb_disk_is_quiet(loop->disk) ||
+	    (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+		return;
+	}
+	loop->tick.tv_sec = TICK_S;
+	io_uring_prep_timeout_update(sqe, &loop->tick, SOURCE_TICK, 0);
+	/* one that has just fired is not found, and starts anew by itself */
+	io_uring_sqe_set_data64(sqe, SOURCE_CANCEL);
+}
+
 static void start_tick(struct devb_loop *loop)
 {
 	struct io_uring_sqe *sqe;
 
-	if (loop->is_ticking || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+	if (loop->is_ticking) {
+		hasten_tick(loop);
 		return;
 	}
-	loop->tick.tv_sec = TICK_S;
-	io_uring_prep_timeout(sqe, &loop->tick, 0, 0);
-	io_uring_sqe_set_data64(sqe, SOURCE_TICK);
-	loop->is_ticking = true;
+	sqe = io_uring_get_sqe(&loop->ring);
+	if (sqe) {
+		loop->tick.tv_sec = tick_seconds(loop);
+		io_uring_prep_timeout(sqe, &loop->tick, 0, 0);
+		io_uring_sqe_set_data64(sqe, SOURCE_TICK);
+		loop->is_ticking = true;
+	}
 }
 
 static void listen_for_calls(struct devb_loop *loop)
@@ -244,14 +275,18 @@ static bool handle_completions(struct devb_loop *loop)
 	return any;
 }
 
-/* Everything that is there, so that one notification of the device covers it all. */
+/*
+ * Everything that is there, so that one notification of the device covers it all.
+ * Only a message may be there at once; the other sources are submitted by the wait.
+ */
 static void handle_burst(struct devb_loop *loop)
 {
 	for (int i = 0; i < BURST_MAX; i++) {
 		listen_for_calls(loop);
 		start_tick(loop);
-		receive(loop);
-		io_uring_submit(&loop->ring);
+		if (receive(loop)) {
+			io_uring_submit(&loop->ring);
+		}
 		if (!handle_completions(loop)) {
 			break;
 		}

@@ -34,6 +34,7 @@ enum {
 	LIMIT_MS = 5000,
 	WINDOW_MS = 300, /* to see that nothing happens; what is due soon must not take longer */
 	REMOVAL_MS = 2000,
+	QUIET_MS = 3600, /* what is left of a tick of a second, and one of 2 s, but none of 4 s */
 };
 
 static unsigned passed, failed;
@@ -218,6 +219,23 @@ static void modes(void)
 	}
 }
 
+/* Idle, it looks after the device rarely where an interrupt would tell it all. */
+static void quiet(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct sim_options o = options_for(i, false);
+		unsigned before, looks;
+
+		open_all(&o, VIO_POLL_AUTO);
+		check(read_many(1) == 0, "%s: a read", i ? "interrupts" : "no interrupts");
+		before = sim_counts(all.sim).status_reads;
+		poll(NULL, 0, QUIET_MS);
+		looks = sim_counts(all.sim).status_reads - before;
+		check(i ? looks <= 1 : looks >= 2, "it looks %u times in %d ms", looks, QUIET_MS);
+		close_all();
+	}
+}
+
 static void missing(void)
 {
 	struct sim_options o = options_for(true, false);
@@ -248,7 +266,7 @@ static off_t size_of_volume(void)
 	return stat(path, &attr) == 0 ? attr.st_size : -1;
 }
 
-/* The tick, once a second, would find it too: several times in a row it is not the tick. */
+/* The tick would find it too: several times in a row it is not the tick. */
 static void resizes(void)
 {
 	for (unsigned i = 0; i < 2; i++) {
@@ -318,6 +336,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/hd0", dir);
 	vio_log_install(note_line, NULL);
 	modes();
+	quiet();
 	missing();
 	resizes();
 	removal();

@@ -138,7 +138,7 @@ size_t sim_late_dma(struct sim *sim);
 /* What the device has seen. */
 struct sim_counts {
 	unsigned requests[16]; /* by type, VIRTIO_BLK_T_… */
-	unsigned notifications, resets, config_reads;
+	unsigned notifications, resets, config_reads, status_reads;
 	unsigned interrupts;    /* for completions and of lines that news shares with them */
 	unsigned timers;        /* times that the timer of a polled transport was set */
 	unsigned most_segments; /* of data, in one request */

@@ -76,6 +76,7 @@ static uint8_t get_status(struct vio_transport *t)
 	uint8_t status;
 
 	pthread_mutex_lock(&sim->lock);
+	sim->counts.status_reads++;
 	status = shown_status(sim);
 	pthread_mutex_unlock(&sim->lock);
 	return status;

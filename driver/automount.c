@@ -33,6 +33,7 @@ struct mounted {
 
 static struct mounted mounts[MOUNTS_MAX];
 static unsigned mount_count;
+static void (*when_stuck)(void);
 
 /* QNX's names for file systems that Linux calls otherwise. */
 static const char *linux_type(const char *type)
@@ -118,7 +119,17 @@ static int spawn(char *const args[], int output, pid_t *pid)
 	return rc;
 }
 
-/* 0, or 1 with what the tool said in @text. */
+/* Says why for a tool that did not. */
+static void explain(const char *tool, int status, char *text, size_t size)
+{
+	if (status < 0) {
+		snprintf(text, size, "%s did not end within %d s", tool, TOOL_LIMIT_MS / 1000);
+	} else if (status && text[0] == '\0') {
+		snprintf(text, size, "%s ended with status %d", tool, status);
+	}
+}
+
+/* 0; or positive with what the tool said in @text, negative if it did not end. */
 static int run(char *const args[], char *text, size_t size)
 {
 	int ends[2];
@@ -135,13 +146,11 @@ static int run(char *const args[], char *text, size_t size)
 	} else {
 		rc = await(pid);
 		read_output(ends[0], text, size);
-		if (rc && text[0] == '\0') {
-			snprintf(text, size, "%s ended with status %d", args[0], rc);
-		}
+		explain(args[0], rc, text, size);
 	}
 	close(ends[0]);
 	close(ends[1]);
-	return rc ? 1 : 0;
+	return rc;
 }
 
 static int mount_volume(const struct devb_automount *automount, const struct devb_volume *volume,
@@ -304,14 +313,37 @@ const struct devb_automount *devb_automount_unused(const struct devb_options *op
 	return NULL;
 }
 
+/* In a process of its own: the kernel waits for a volume that nobody serves without a limit. */
+static int sync_bounded(char *args[])
+{
+	char text[200];
+	int rc = run(args, text, sizeof(text));
+
+	if (rc) {
+		vio_log(VIO_LOG_WARN, "not all that was written is safe: %s", text);
+	}
+	return rc;
+}
+
 static void sync_mount(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *args[] = {(char[]){"sync"}, (char[]){"-f"}, (char *)(uintptr_t)path, NULL};
 
-	if (fd >= 0) {
-		syncfs(fd);
-		close(fd);
+	if (sync_bounded(args) < 0 && when_stuck) {
+		when_stuck();
 	}
+}
+
+void devb_automount_sync(void)
+{
+	char *args[] = {(char[]){"sync"}, NULL};
+
+	sync_bounded(args);
+}
+
+void devb_automount_when_stuck(void (*function)(void))
+{
+	when_stuck = function;
 }
 
 static void unmount_one(const struct mounted *mounted)

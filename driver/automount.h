@@ -10,6 +10,10 @@
 #include "options.h"
 #include "unit.h"
 
+enum {
+	DEVB_AUTOMOUNT_LIMIT_S = 95, /* mounting or unmounting one takes no longer */
+};
+
 /**
  * devb_automount_all - mount what the options ask for from the volumes of @unit
  *
@@ -22,9 +26,13 @@ int devb_automount_all(const struct devb_options *options, const struct devb_uni
 
 /*
  * Unmounts what was mounted from a unit, or from all for NULL, last first; what is
- * busy is detached with a warning.
+ * busy is synced and detached with a warning. Twice the limit for each at most.
  */
 void devb_automount_undo(const void *owner);
+/* What to do when syncing takes longer than that, before detaching: end who serves the volumes. */
+void devb_automount_when_stuck(void (*function)(void));
+/* Everything that was written anywhere, within the limit: for mounts that nobody undoes. */
+void devb_automount_sync(void);
 
 /* From one process to another: each mount of a unit in turn, NULL after the last … */
 const struct devb_automount *devb_automount_next(const void *owner, unsigned *cursor,

@@ -11,8 +11,9 @@
  * The keeper is forked before anything is open, so there is nothing that it would
  * have to close. What it has to clean up, the worker tells it (see keeper_list.h)
  * over a socket; in return it hears one byte: "names and mounts are gone, stop".
- * Whichever of the two is told to stop, that is the order. When the keeper is
- * killed, the worker stops; what it may not remove then, the next start finds.
+ * Whichever of the two is told to stop, that is the order. A worker that sends
+ * nonsense, or does not stop in time, is killed. When the keeper is killed, the
+ * worker syncs and stops; what it may not remove then, the next start finds.
  *
  * Without a keeper each of these functions does nothing, and says so.
  */
@@ -60,9 +61,10 @@ bool devb_keeper_stop(void);
 /* The names in devdir. */
 void devb_keeper_hide(const char *devdir, const char *name);
 /*
- * After the worker let go of the device: mount, device, memory. False if it did
- * not let go.
+ * After the worker let go of the device, and before anybody else has it: the
+ * automounts that @name owns, names, mount, device, memory. False if another process
+ * drives it: the worker still, or the next one, which cleans up by itself.
  */
-bool devb_keeper_clean(const char *name);
+bool devb_keeper_clean(const char *devdir, const char *name);
 
 #endif

@@ -10,6 +10,7 @@
 #include <vio-transport/open.h>
 #include <vio/log.h>
 
+#include "automount.h"
 #include "keeper.h"
 #include "names.h"
 
@@ -43,9 +44,10 @@ static void unmount(const char *name)
 
 /*
  * Opening takes over the memory that the worker had, once the device is reset, and
- * closing gives it all back: the way of every start after a kill.
+ * closing gives it all back: the way of every start after a kill. 0 without a
+ * transport: a kind of device that needs no cleaning.
  */
-static int reset_device(const char *name, struct vio_error *err)
+static int open_device(const char *name, struct vio_transport **transport, struct vio_error *err)
 {
 	const struct viot_options options = {
 		.dma_size = 1, /* page: as small as can be */
@@ -53,29 +55,35 @@ static int reset_device(const char *name, struct vio_error *err)
 		.interrupts = VIOT_INTERRUPTS_POLL,
 	};
 	struct viot_address address;
-	struct vio_transport *transport;
-	int rc = devb_keep_address(name, &address);
 
-	if (rc < 0) {
-		return 0; /* of a kind that needs no cleaning */
-	}
-	rc = viot_open(&transport, &address, &options, err);
-	if (rc == 0) {
-		vio_transport_close(transport);
-	}
-	/* unplugged: nothing is there to be reset */
-	return rc == -ENODEV ? viot_forget(name, err) : rc;
+	*transport = NULL;
+	return devb_keep_address(name, &address) < 0
+		       ? 0
+		       : viot_open(transport, &address, &options, err);
 }
 
-bool devb_keeper_clean(const char *name)
+/* While the device is ours: its next driver may have the same names and mount points. */
+bool devb_keeper_clean(const char *devdir, const char *name)
 {
+	struct vio_transport *transport;
 	struct vio_error err;
-	int rc;
+	int rc = open_device(name, &transport, &err);
 
+	if (rc < 0 && viot_is_driven(name)) {
+		vio_log(VIO_LOG_WARN, "%s is left to the process that drives it: %s", name,
+			err.text);
+		return false;
+	}
+	devb_automount_undo(name);
+	devb_keeper_hide(devdir, name);
 	unmount(name);
-	rc = reset_device(name, &err);
+	if (transport) {
+		vio_transport_close(transport);
+	} else if (rc == -ENODEV) { /* unplugged: nothing is there to be reset */
+		rc = viot_forget(name, &err);
+	}
 	if (rc < 0) {
 		vio_log(VIO_LOG_WARN, "%s could not be cleaned up: %s", name, err.text);
 	}
-	return rc != -EBUSY;
+	return true;
 }

@@ -13,7 +13,7 @@
 #include "keeper.h"
 
 enum {
-	STOP_LIMIT_MS = 6500000, /* as many automounts as there may be, each at its limit */
+	STOP_LIMIT_MS = 12500000, /* as many automounts as there may be, each at its limit twice */
 };
 
 static int keeper_fd = -1;

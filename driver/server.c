@@ -280,6 +280,8 @@ int devb_server_stop(void)
 
 	if (devb_keeper_stop()) {
 		devb_automount_forget(NULL);
+	} else if (has_dropped) {
+		devb_automount_sync(); /* the keeper is gone, and only root could unmount them */
 	}
 	devb_automount_undo(NULL);
 	for (unsigned i = 0; i < DEVB_DISKS_MAX; i++) {

@@ -36,8 +36,9 @@ static void end(struct devb_loop *loop)
 	pthread_cond_broadcast(&loop->answered);
 	pthread_mutex_unlock(&loop->mutex);
 	if (by_itself) {
-		fsg_channel_abort(loop->channel);
+		/* told first: who is given an error finds out why */
 		loop->listener.ended(loop->listener.context);
+		fsg_channel_abort(loop->channel);
 	}
 }
 

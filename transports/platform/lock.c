@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_DIR VIOT_RUN_DIR "/lock"
+#define LOCK_DIR     VIOT_RUN_DIR "/lock"
+#define PAGES_SUFFIX ".pages"
 
 enum {
 	PAUSE_MS = 10,
@@ -59,26 +60,65 @@ int viot_make_dir(const char *path, struct vio_error *err)
 	return 0;
 }
 
-/* The content is "PID HUGEPAGES"; a file cut short by a crash counts as 0 0. */
-static void read_note(int fd, int *pid, unsigned *pages)
+/* A file cut short by a crash counts as 0. */
+static unsigned long read_number(int fd)
 {
-	char text[64];
-	char *end;
+	char text[32];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
-	*pid = (int)strtol(text, &end, 10);
-	*pages = (unsigned)strtoul(end, NULL, 10);
+	return strtoul(text, NULL, 10);
+}
+
+/* A note that cannot be written costs a clear message later, or some memory: nothing more. */
+static void write_number(int fd, unsigned long number)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%lu\n", number);
+
+	if (pwrite(fd, text, (size_t)n, 0) == n && ftruncate(fd, n) < 0) {
+		return;
+	}
+}
+
+/*
+ * How far root shrinks the pool is in a file of its own, open only while it is read
+ * or written: the lock's descriptor stays with a process that may have left root.
+ */
+static int open_pages(const struct viot_lock *lock, int flags)
+{
+	char path[sizeof(lock->path) + sizeof(PAGES_SUFFIX)];
+
+	snprintf(path, sizeof(path), "%s" PAGES_SUFFIX, lock->path);
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static unsigned read_pages(const struct viot_lock *lock)
+{
+	int fd = open_pages(lock, O_RDONLY);
+	unsigned pages = fd >= 0 ? (unsigned)read_number(fd) : 0;
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return pages;
+}
+
+static void forget_pages(const struct viot_lock *lock)
+{
+	char path[sizeof(lock->path) + sizeof(PAGES_SUFFIX)];
+
+	snprintf(path, sizeof(path), "%s" PAGES_SUFFIX, lock->path);
+	unlink(path);
 }
 
 static int refuse(const struct viot_lock *lock, struct vio_error *err)
 {
 	int fd = open(lock->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	unsigned pages;
 	int pid = 0;
 
 	if (fd >= 0) {
-		read_note(fd, &pid, &pages);
+		pid = (int)read_number(fd);
 		close(fd);
 	}
 	return vio_fail(err, -EBUSY,
@@ -162,8 +202,6 @@ static int open_locked(const struct viot_lock *lock, struct vio_error *err)
 
 int viot_lock_take(struct viot_lock *lock, const char *key, struct vio_error *err)
 {
-	int old_pid;
-
 	snprintf(lock->key, sizeof(lock->key), "%s", key);
 	snprintf(lock->path, sizeof(lock->path), LOCK_DIR "/%s", key);
 	lock->reserved_pages = 0;
@@ -171,8 +209,8 @@ int viot_lock_take(struct viot_lock *lock, const char *key, struct vio_error *er
 	if (lock->fd < 0) {
 		return lock->fd;
 	}
-	read_note(lock->fd, &old_pid, &lock->reserved_pages);
-	viot_lock_note(lock);
+	write_number(lock->fd, (unsigned long)getpid());
+	lock->reserved_pages = read_pages(lock);
 	return 0;
 }
 
@@ -195,12 +233,16 @@ bool viot_is_driven(const char *name)
 
 void viot_lock_note(struct viot_lock *lock)
 {
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%d %u\n", (int)getpid(), lock->reserved_pages);
+	int fd;
 
-	/* a note that cannot be written costs a clear message later, nothing more */
-	if (pwrite(lock->fd, text, (size_t)n, 0) == n && ftruncate(lock->fd, n) < 0) {
+	if (lock->reserved_pages == 0) {
+		forget_pages(lock);
 		return;
+	}
+	fd = open_pages(lock, O_WRONLY | O_CREAT);
+	if (fd >= 0) {
+		write_number(fd, lock->reserved_pages);
+		close(fd);
 	}
 }
 
@@ -210,6 +252,7 @@ void viot_lock_drop(struct viot_lock *lock, bool keep)
 		return;
 	}
 	if (!keep) {
+		forget_pages(lock);
 		unlink(lock->path);
 	}
 	close(lock->fd);

@@ -21,14 +21,14 @@
 /* lock.c: one process per device */
 
 /*
- * The lock file lives as long as a device is held, and remembers across a kill
- * how many huge pages were reserved for it.
+ * The lock file lives as long as a device is held, with the holder's pid for others
+ * to see. A second one remembers across a kill how many huge pages were reserved.
  */
 struct viot_lock {
 	int fd;
 	char key[64]; /* "pci-0000:00:04.0", "mmio-0x1c0d0000" */
 	char path[128];
-	unsigned reserved_pages; /* found in the file, and kept up to date there */
+	unsigned reserved_pages; /* found in the second file, and kept up to date there */
 };
 
 /* -EBUSY with the pid of the holder. */

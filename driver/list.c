@@ -23,17 +23,39 @@ struct row {
 	const char *start;  /* empty: cannot */
 };
 
+/*
+ * A disk that the kernel uses is not offered: by hand, taking it costs the machine that
+ * disk. Nor is one of which that is not known. @use: receives "in use as vda"
+ */
+static bool may_start(const struct row *row, char *use, size_t size)
+{
+	char disk[40];
+	int rc;
+
+	use[0] = '\0';
+	if (!row->start[0] || !row->driver[0]) {
+		return row->start[0] != '\0';
+	}
+	rc = viot_in_use(row->key, disk, sizeof(disk));
+	if (rc > 0) {
+		snprintf(use, size, "in use as %s", disk);
+	}
+	return rc == 0;
+}
+
 static void print_row(FILE *out, unsigned *shown, const struct row *row)
 {
 	static const char format[] = "%-20s %-10s %-13s %-16s %s\n";
 	bool is_ours = row->key[0] && viot_is_driven(row->key);
-	const char *holder = is_ours ? "devb-virtio" : row->driver;
+	char use[64];
+	const char *start = may_start(row, use, sizeof(use)) ? row->start : "-";
+	const char *holder = is_ours ? "devb-virtio" : use[0] ? use : row->driver;
 
 	if ((*shown)++ == 0) {
 		fprintf(out, format, "DEVICE", "CLASS", "FOUND IN", "HELD BY", "START WITH");
 	}
 	fprintf(out, format, row->device, row->type, row->found_in, holder[0] ? holder : "-",
-		row->start[0] ? row->start : "-");
+		start);
 }
 
 /* ---- PCI ---- */

@@ -21,6 +21,8 @@
 #include <vio/log.h>
 
 #define BLOCK_CLASS "/sys/class/block"
+#define PCI_PREFIX  "pci-"
+#define MMIO_PREFIX "mmio-"
 
 /* The beginning of a file; false if there is none. */
 static bool read_text(const char *path, char *text, size_t size)
@@ -127,14 +129,14 @@ static int check_disk(const char *disk, struct vio_error *err)
 		return vio_fail(
 			err, -EBUSY,
 			"it is in use as the kernel's disk %s (mounted, or part of something "
-			"that is): unmount it before a takeover",
+			"that is): unmount it first",
 			disk);
 	}
 	return rc == 0 ? 0
 		       : vio_fail(
-				 err, -EBUSY,
+				 err, -EACCES,
 				 "whether the kernel's disk %s is in use cannot be found out (%s): "
-				 "no takeover",
+				 "it is left alone",
 				 disk, strerror(-rc));
 }
 
@@ -151,38 +153,46 @@ static bool is_part_of(const char *disk, const char *virtio)
 	return strstr(target, part) != NULL;
 }
 
-static int check_disks(const char *virtio, struct vio_error *err)
+/*
+ * 0, -EBUSY if one is in use, or -EACCES if that cannot be found out. @disk: receives
+ * the name of that one.
+ */
+static int check_disks(const char *virtio, char *disk, size_t size, struct vio_error *err)
 {
 	DIR *dir = opendir(BLOCK_CLASS);
 	struct dirent *entry;
 	int rc = 0;
 
 	if (!dir) {
-		return vio_fail(err, -EBUSY,
+		return vio_fail(err, -EACCES,
 				"its disks are not known, because " BLOCK_CLASS
-				" cannot be read: no takeover");
+				" cannot be read: it is left alone");
 	}
 	while (rc == 0 && (entry = readdir(dir)) != NULL) {
 		rc = is_part_of(entry->d_name, virtio) ? check_disk(entry->d_name, err) : 0;
+		snprintf(disk, size, "%.*s", rc < 0 ? (int)size - 1 : 0, entry->d_name);
 	}
 	closedir(dir);
 	return rc;
 }
 
+/* The disk first: who asked for no takeover must not be told how to free one that is in use. */
 static int check_takeover(const struct viot_holder *holder, const char *virtio, bool takeover,
 			  struct vio_error *err)
 {
 	struct vio_error why;
+	char disk[40];
 
+	if (check_disks(virtio, disk, sizeof(disk), &why) < 0) {
+		return vio_fail(err, -EBUSY, "%s is held by the kernel driver %s: %s",
+				holder->device, holder->driver, why.text);
+	}
 	if (!takeover) {
 		return vio_fail(err, -EBUSY,
 				"%s is held by the kernel driver %s: free it with 'echo %s > "
 				"/sys/bus/%s/drivers/%s/unbind', or add 'takeover'",
 				holder->device, holder->driver, holder->device, holder->bus,
 				holder->driver);
-	}
-	if (check_disks(virtio, &why) < 0) {
-		return vio_fail(err, -EBUSY, "%s: %s", holder->device, why.text);
 	}
 	return 0;
 }
@@ -236,6 +246,31 @@ int viot_holder_free(struct viot_holder *holder, const struct viot_options *opti
 		rc = check_takeover(holder, virtio, options->takeover, err);
 	}
 	return rc < 0 ? rc : take(holder, err);
+}
+
+static bool find_holder(struct viot_holder *holder, const char *name)
+{
+	if (strncmp(name, PCI_PREFIX, sizeof(PCI_PREFIX) - 1) == 0) {
+		viot_holder_of(holder, "pci", name + sizeof(PCI_PREFIX) - 1);
+	} else if (strncmp(name, MMIO_PREFIX, sizeof(MMIO_PREFIX) - 1) != 0 ||
+		   viot_holder_at(holder, strtoull(name + sizeof(MMIO_PREFIX) - 1, NULL, 16),
+				  NULL) < 0) {
+		return false;
+	}
+	return holder->driver[0] != '\0';
+}
+
+int viot_in_use(const char *name, char *disk, size_t size)
+{
+	struct viot_holder holder;
+	char virtio[40];
+	int rc;
+
+	if (!find_holder(&holder, name) || !find_virtio(&holder, virtio, sizeof(virtio))) {
+		return 0;
+	}
+	rc = check_disks(virtio, disk, size, NULL);
+	return rc == -EBUSY ? 1 : rc;
 }
 
 void viot_holder_give_back(struct viot_holder *holder)

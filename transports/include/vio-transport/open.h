@@ -119,6 +119,18 @@ VIO_EXPORT int viot_forget(const char *name, struct vio_error *err);
  */
 VIO_EXPORT bool viot_is_driven(const char *name);
 
+/**
+ * viot_in_use - does the kernel use a disk that the device of this name is?
+ * @name: as above
+ * @disk: receives the name of one that it uses: "vda", "vda1"
+ *
+ * Mounted, swap, or part of something that is: such a device must not be taken from
+ * its driver. Returns 1, or 0 if it is free to be taken; or -EACCES, when that cannot
+ * be found out, as by an ordinary user. To find out, each of its disks is opened
+ * exclusively for a moment. Any thread.
+ */
+VIO_EXPORT int viot_in_use(const char *name, char *disk, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

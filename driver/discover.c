@@ -45,6 +45,17 @@ static void replace(struct devb_options *options, unsigned index,
 	options->disk_count += count - 1;
 }
 
+/* One group would become several disks while others are being served. */
+static int refuse_to_wait(struct vio_error *err)
+{
+	const struct vio_error why = *err;
+
+	return vio_fail(err, -ENODEV,
+			"%s. 'cam pnp' does not wait for 'virtio fdt', which may mean any number "
+			"of disks: say which with fdt=NUMBER",
+			why.text);
+}
+
 /* Returns how many disks are now in the place of this one. */
 static int expand(struct devb_options *options, unsigned index, struct vio_error *err)
 {
@@ -53,7 +64,7 @@ static int expand(struct devb_options *options, unsigned index, struct vio_error
 	int count = viot_mmio_find(address, VIRTIO_ID_BLOCK, devices, DEVB_DISKS_MAX, err);
 
 	if (count == -ENODEV && options->plug_and_play && !address->fdt_file[0]) {
-		return 1;
+		return address->kind == VIOT_FDT_INDEX ? 1 : refuse_to_wait(err);
 	}
 	if (count < 0) {
 		return count;
@@ -96,6 +107,13 @@ int devb_discover_expand(struct devb_options *options, struct vio_error *err)
 	return rc < 0 ? rc : check_repeated(options, err);
 }
 
+static const char *declared_where(enum viot_mmio_from from)
+{
+	return from == VIOT_FROM_ACPI          ? "in ACPI"
+	       : from == VIOT_FROM_DEVICE_TREE ? "in the device tree"
+					       : "on the kernel's command line";
+}
+
 void devb_discover_advise(const struct devb_disk_options *disk, struct vio_error *err)
 {
 	const struct viot_address all = {.kind = VIOT_FDT_ALL};
@@ -109,10 +127,10 @@ void devb_discover_advise(const struct devb_disk_options *disk, struct vio_error
 	count = devices ? viot_mmio_find(&all, VIRTIO_ID_BLOCK, devices, 1, NULL) : 0;
 	if (count > 0) {
 		vio_fail(err, -ENODEV,
-			 "no VirtIO block device was found on the PCI bus, but %d in the %s, the "
+			 "no VirtIO block device was found on the PCI bus, but %d %s, the "
 			 "first at 'virtio smem=0x%llx,irq=%u': start %s with 'devb-virtio virtio "
 			 "fdt'",
-			 count, viot_from_name(devices[0].from),
+			 count, declared_where(devices[0].from),
 			 (unsigned long long)devices[0].smem, devices[0].irq,
 			 count == 1 ? "it" : "all");
 	}

@@ -12,10 +12,6 @@ trap 'checks_done; sync; reboot -f' EXIT
 # Without ACPI the slots' interrupts are 5 and up, not 24 and up.
 options=smem=$DISK0_SMEM,irq=$((DISK0_IRQ - 24 + 5))
 
-stopped() {
-  ! pidof devb-virtio
-}
-
 declared() {
   cat /proc/cmdline
   grep -q "virtio_mmio.device=512@$DISK0_SMEM:" /proc/cmdline && ! ls -d /sys/bus/platform/devices/LNRO0005:*
@@ -32,7 +28,7 @@ found() {
   [ "$(stat -L -c %s /dev/hd0)" -eq "$DISK0_BYTES" ] && [ ! -e /dev/hd1 ] &&
     pattern 100 64 >/tmp/want &&
     dd if=/dev/hd0 bs=512 skip=100 count=64 of=/tmp/got status=none && cmp /tmp/want /tmp/got &&
-    killall -TERM devb-virtio && wait_for 30 stopped
+    stop
 }
 
 load_modules fuse

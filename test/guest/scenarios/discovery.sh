@@ -12,18 +12,6 @@ case $MACHINE in
   *) found_in=ACPI ;;
 esac
 
-stopped() {
-  ! pidof devb-virtio
-}
-
-stop() {
-  killall -TERM devb-virtio && wait_for 30 stopped
-}
-
-nothing_is_left() {
-  ! ls /dev/hd* && [ ! -e /run/devb-virtio ] && stopped
-}
-
 size_is() {
   [ "$(stat -L -c %s "$1")" -eq "$2" ]
 }
@@ -78,7 +66,7 @@ meant_twice() {
 }
 
 no_option() {
-  exits 1 "no VirtIO block device was found on the PCI bus, but 2 in the $found_in.*$DISK0_OPTIONS.*virtio fdt'" \
+  exits 1 "no VirtIO block device was found on the PCI bus, but 2 in (the )?$found_in, .*$DISK0_OPTIONS.*virtio fdt'" \
     devb-virtio && nothing_is_left
 }
 

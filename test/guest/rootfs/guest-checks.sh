@@ -11,6 +11,7 @@
 #   load_modules NAME...               loads kernel modules (nothing to do for those that are built in)
 #   has_module NAME                    whether the kernel has it, built in or not
 #   stop, stopped                      ends the daemon; whether none runs
+#   has_load PROCESS                   whether it has used the processor for 0.2 s or more
 #   nothing_is_left                    no trace of a daemon, and $huge_pages_before (0) huge pages in the pool
 #   pattern FIRST COUNT                what make_pattern_disk put into these sectors
 #   note TEXT                          a line for the reader, such as a measured figure
@@ -116,6 +117,13 @@ has_module() {
   local lists
   lists=/lib/modules/$(uname -r)
   cat "$lists/modules.dep" "$lists/modules.builtin" | tr - _ | grep -qE "/$(echo "$1" | tr - _)\.ko(:|\$)"
+}
+
+# The process has worked for a while: clock ticks of both kinds.
+has_load() {
+  local ticks
+  ticks=$(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +)
+  [ $((ticks)) -gt 20 ]
 }
 
 stopped() {

@@ -9,13 +9,14 @@
 
 # Four processes write, read and verify; the daemon is told to stop while they do.
 sigterm_under_load() {
+  local load
   devb-virtio virtio "$DISK0_OPTIONS" cam quiet || return
   pattern 700000 2000 >/tmp/safe
   dd if=/tmp/safe of=/dev/hd0t178 conv=fsync,notrunc bs=64k status=none || return
   randio /dev/hd0t179 16000000 65536 4 30 direct >/tmp/load 2>&1 &
-  sleep 2
-  stop || return
-  wait $! && echo "the load did not notice" && return 1
+  load=$!
+  wait_for 20 has_load "$(pidof devb-virtio)" && stop || return
+  wait $load && echo "the load did not notice" && return 1
   cat /tmp/load
   nothing_is_left &&
     devb-virtio virtio "$DISK0_OPTIONS" cam quiet &&
@@ -24,12 +25,13 @@ sigterm_under_load() {
 
 # The device goes on by itself after "kill -9"; the next daemon has to cope with all that was left.
 kill_under_load() {
+  local load
   devb-virtio virtio "$DISK0_OPTIONS" cam quiet || return
   dd if=/tmp/safe of=/dev/hd0t178 conv=fsync,notrunc bs=64k seek=10 status=none || return
   randio /dev/hd0t179 16000000 65536 4 30 direct >/tmp/load 2>&1 &
-  sleep 2
-  killall -9 devb-virtio && wait_for 10 stopped || return
-  wait $! && echo "the load did not notice" && return 1
+  load=$!
+  wait_for 20 has_load "$(pidof devb-virtio)" && killall -9 devb-virtio && wait_for 10 stopped || return
+  wait $load && echo "the load did not notice" && return 1
   [ -L /dev/hd0 ] && ! stat -L /dev/hd0 || return
   grep -c . /run/devb-virtio/lock/* && grep devb-virtio /proc/mounts
   devb-virtio virtio "$DISK0_OPTIONS" cam quiet || return

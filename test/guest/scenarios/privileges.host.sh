@@ -5,7 +5,7 @@ scenario_machines=(q35 microvm-v2)
 scenario_setup() {
   make_partitioned_disk "$GUEST_RUN/disk0.img" && make_pattern_disk "$GUEST_RUN/disk1.img" 16M || return
   make_ext4_partition "$GUEST_RUN/disk0.img" 3 || return
-  guest_options+=(--disk "$GUEST_RUN/disk0.img" --disk "$GUEST_RUN/disk1.img" --node slow --qmp --seconds 480)
+  guest_options+=(--disk "$GUEST_RUN/disk0.img" --disk "$GUEST_RUN/disk1.img" --node slow --qmp --seconds 600)
   use_program driver/devb-virtio
   use_program test/tools/randio
   use_program test/tools/notify-listen

@@ -7,16 +7,6 @@
 # shellcheck source=../rootfs/guest-checks.sh
 . /lib/guest-checks.sh
 
-stopped() {
-  ! pidof devb-virtio
-}
-
-nothing_is_left() {
-  ls -la /dev/hd* /run/devb-virtio 2>&1
-  ! ls /dev/hd* && [ ! -e /run/devb-virtio ] && ! grep -E 'devb-virtio|fuse|hugetlbfs' /proc/mounts &&
-    [ "$(cat /proc/sys/vm/nr_hugepages)" -eq 0 ] && stopped
-}
-
 # start DISK-OPTIONS [OPTION...]: as user 20, group 21.
 start() {
   local disk=$1
@@ -144,16 +134,11 @@ kill_worker_under_load() {
   grep /tmp/data /proc/mounts && [ -d /tmp/data ] || return
   randio /dev/hd0t179 16000000 65536 4 60 direct >/tmp/load 2>&1 &
   load=$!
-  wait_for 10 has_load || return
+  wait_for 10 has_load "$worker" || return
   end KILL "$worker" && [ ! -e /tmp/data ] || return
   wait $load && echo "the load did not notice" && return 1
   start "$DISK0_OPTIONS" && dd if=/dev/hd0t178 bs=512 count=500 iflag=direct | cmp - /tmp/safe && find_processes &&
     end TERM "$keeper"
-}
-
-# The worker has done something since.
-has_load() {
-  [ "$(sed 's/.*) //' "/proc/$worker/stat" | cut -d ' ' -f 12)" -gt 20 ]
 }
 
 status_of_a_killed_worker() {
@@ -176,12 +161,54 @@ status_of_a_clean_stop() {
   ! grep -iE 'denied|not permitted|run as root|cannot|could not|warning' /tmp/log && nothing_is_left
 }
 
-# Without a keeper the worker ends cleanly: what was written is safe, and the next start finds the rest.
+# Without a keeper the worker syncs and ends: what was written is safe, and the next start finds the rest.
 kill_keeper() {
-  start "$DISK0_OPTIONS" && find_processes && kill -KILL "$keeper" && wait_for 30 stopped || return
+  start "$DISK0_OPTIONS" blk automount=hd0t131:/tmp/data:ext2 && find_processes && cp /tmp/safe /tmp/data/unsynced &&
+    kill -KILL "$keeper" && wait_for 30 stopped || return
   ls -l /dev/hd0
-  start "$DISK0_OPTIONS" && dd if=/dev/hd0t178 bs=512 count=500 iflag=direct | cmp - /tmp/safe && find_processes &&
-    end TERM "$worker"
+  start "$DISK0_OPTIONS" blk automount=hd0t131:/tmp/data:ext2 && cmp /tmp/safe /tmp/data/unsynced &&
+    dd if=/dev/hd0t178 bs=512 count=500 iflag=direct | cmp - /tmp/safe && find_processes && end TERM "$worker"
+}
+
+# A mount tool that waits for us: the stop comes while the volume is being mounted.
+stopped_while_mounting() {
+  local job
+  mkdir -p /tmp/bin && mkfifo /tmp/go && dmesg -C || return
+  printf '#!/bin/sh\ntouch /tmp/mounting; read -r go </tmp/go; PATH=%s exec mount "$@"\n' "$PATH" >/tmp/bin/mount
+  chmod 755 /tmp/bin/mount
+  PATH=/tmp/bin:$PATH devb-virtio -f virtio "$DISK0_OPTIONS" cam user=20:21 blk automount=hd0t131:/tmp/data:ext2 >/tmp/log 2>&1 &
+  job=$!
+  wait_for 20 test -e /tmp/mounting && kill -TERM $job && echo go >/tmp/go && wait $job || return
+  cat /tmp/log
+  dmesg | grep -iE 'error|ext[24]'
+  grep -q 'mounted on /tmp/data' /tmp/log && ! grep -E 'in use|not all|could not' /tmp/log &&
+    ! dmesg | grep -iE 'I/O error|EXT4-fs error' && nothing_is_left && [ ! -e /tmp/data ]
+}
+
+# 30 s, and twice the deadline of a request.
+a_worker_that_does_not_stop() {
+  local job
+  devb-virtio -f virtio "$DISK0_OPTIONS" cam user=20:21 disk timeout=1 >/tmp/log 2>&1 &
+  job=$!
+  wait_for 20 grep -q hd0t131 /tmp/log && wait_for 20 find_processes && wait_for 20 is_bare "$worker" && kill -STOP "$worker" &&
+    kill -TERM "$keeper" || return
+  wait $job
+  [ $? -eq 1 ] || return
+  cat /tmp/log
+  grep -q 'has not stopped within 32 s: it is ended by SIGKILL' /tmp/log && nothing_is_left
+}
+
+# Whatever stands in the file that the worker can write to: only what was added for it is taken away again.
+lies_about_memory() {
+  local key pages
+  start "$DISK0_OPTIONS" && find_processes && pages=$(cat /proc/sys/vm/nr_hugepages) && [ "$pages" -gt 0 ] || return
+  ! descriptors "$worker" | grep '\.pages' || return
+  key=$(basename "$(dirname "$(readlink /dev/hd0)")")
+  echo $((pages + 10)) >/proc/sys/vm/nr_hugepages
+  echo "1 $((pages + 10))" >"/run/devb-virtio/lock/$key"
+  kill -KILL "$worker" && wait_for 30 stopped || return
+  cat /proc/sys/vm/nr_hugepages
+  [ "$(cat /proc/sys/vm/nr_hugepages)" -eq 10 ] && echo 0 >/proc/sys/vm/nr_hugepages && nothing_is_left
 }
 
 automount() {
@@ -230,7 +257,7 @@ reads_the_new_part() {
 
 root_stays_root() {
   devb-virtio virtio "$DISK0_OPTIONS" cam quiet,user=0:0 && [ "$(pidof devb-virtio | wc -w)" -eq 1 ] &&
-    [ "$(stat -L -c '%u %g' /dev/hd0)" = "0 0" ] && killall devb-virtio && wait_for 30 stopped && nothing_is_left
+    [ "$(stat -L -c '%u %g' /dev/hd0)" = "0 0" ] && stop && nothing_is_left
 }
 
 # A disk that may still come has to be opened then. The output ends: both processes have left the terminal.
@@ -261,7 +288,7 @@ notified() {
   shift
   notify-listen "$socket" 20 devb-virtio -f virtio "$DISK0_OPTIONS" "$@" >/tmp/log 2>&1 && [ -e /dev/hd0t131 ] || return
   cat /tmp/log
-  grep -qx 'READY=1 from the program' /tmp/log && killall devb-virtio && wait_for 30 stopped && nothing_is_left
+  grep -qx 'READY=1 from the program' /tmp/log && stop && nothing_is_left
 }
 
 nobody_listens() {
@@ -274,9 +301,41 @@ not_ready() {
   exits 1 'ended without a message' notify-listen @vio 20 devb-virtio -f virtio "$DISK0_OPTIONS" cam user=20:21 blk devdir=/nowhere
 }
 
+driver_of_disk0() {
+  basename "$(readlink "/sys/bus/pci/devices/$DISK0_BDF/driver")"
+}
+
+# The kernel's driver gets this one function alone.
+give_to_the_kernel() {
+  local function
+  for function in /sys/bus/pci/devices/*; do
+    [ "$(basename "$function")" = "$DISK0_BDF" ] || echo none >"$function/driver_override" || return
+  done
+  load_modules virtio_pci virtio_blk && wait_for 20 test -b /dev/vda3
+}
+
+a_disk_in_use_stays() {
+  give_to_the_kernel && mkdir -p /tmp/m && mount -t ext4 /dev/vda3 /tmp/m || return
+  devb-virtio --list | tee /tmp/list
+  grep -Eq "^$DISK0_BDF +block .* in use as vda[0-9]* +-\$" /tmp/list &&
+    exits 1 "$DISK0_BDF is held by the kernel driver virtio-pci: it is in use as the kernel's disk vda" devb-virtio virtio "$DISK0_OPTIONS" &&
+    exits 1 "it is in use as the kernel's disk vda" devb-virtio virtio "$DISK0_OPTIONS,takeover" &&
+    ! devb-virtio virtio "$DISK0_OPTIONS" 2>&1 | grep unbind &&
+    exits 1 'is a disk that the kernel uses: unmount it first' sh /devb-virtio-bind "$DISK0_BDF" uio_pci_generic &&
+    [ "$(driver_of_disk0)" = virtio-pci ] && umount /tmp/m || return
+  devb-virtio --list | grep -E "^$DISK0_BDF +block .* virtio-pci +devb-virtio virtio pci=0,takeover\$"
+}
+
+# A driver that takes no such function: the kernel's gets it again.
+bind_that_fails() {
+  exits 2 '^usage' sh /devb-virtio-bind && exits 1 'there is no PCI function' sh /devb-virtio-bind pci=0 uio_pci_generic &&
+    exits 1 "fuse does not take $DISK0_BDF .*; it is with virtio-pci again" sh /devb-virtio-bind "$DISK0_BDF" fuse &&
+    [ "$(driver_of_disk0)" = virtio-pci ]
+}
+
 bound_at_boot() {
-  sh /devb-virtio-bind "$DISK0_BDF" uio_pci_generic &&
-    [ "$(basename "$(readlink "/sys/bus/pci/devices/$DISK0_BDF/driver")")" = uio_pci_generic ] &&
+  sh /devb-virtio-bind "pci=${DISK0_BDF#0000:},qsize=512" uio_pci_generic &&
+    [ "$(driver_of_disk0)" = uio_pci_generic ] &&
     sh /devb-virtio-bind "$DISK0_BDF" uio_pci_generic && start "$DISK0_OPTIONS" && find_processes && is_bare "$worker" &&
     as 20 21 randio /dev/hd0t179 16000000 65536 4 2 direct && end TERM "$keeper"
 }
@@ -296,7 +355,10 @@ check "SIGTERM to both" sigterm_to_both
 check -t 90 "kill -9 of the worker under load: the keeper cleans up, automounts too" kill_worker_under_load
 check "and ends with status 1 and a sentence" status_of_a_killed_worker
 check "a clean stop ends with status 0 and says nothing" status_of_a_clean_stop
-check -t 60 "kill -9 of the keeper: the worker stops, the next start cleans up" kill_keeper
+check -t 90 "kill -9 of the keeper: the worker syncs and stops, the next start cleans up" kill_keeper
+check -t 60 "a stop while an automount is being mounted undoes that as well" stopped_while_mounting
+check -t 90 "a worker that does not stop is killed" a_worker_that_does_not_stop
+check "what the worker can write does not shrink the pool of huge pages" lies_about_memory
 check -t 60 "automounts are undone, whoever is told to stop" automount
 check "a start that fails leaves nothing" failed_start
 check -t 90 "a disk that answers too late is reset and started again by the worker" too_late
@@ -311,6 +373,8 @@ check "systemd: a socket that nobody listens to costs a warning" nobody_listens
 check "systemd: no message when the start fails" not_ready
 check -t 60 "one of two disks ends: nothing is left of it, the other stays" one_of_two_disks_ends
 if [ "$MACHINE" = q35 ]; then
+  check -t 60 "a disk that the kernel uses is not offered, not taken, and left where it is" a_disk_in_use_stays
+  check "devb-virtio-bind undoes what it did when it fails" bind_that_fails
   check "devb-virtio-bind gives a function to uio_pci_generic" bound_at_boot
 fi
 start "$DISK1_OPTIONS"

@@ -57,7 +57,7 @@ has_node() {
 
 # options_of WAY: kind, poll, microseconds (0: the default)
 options_of() {
-  local us=${1#*:*:}
+  local us="${1#*:*:}"
   [ "$us" != "$1" ] || us=0
   set -- "${1%%:*}" "${1#*:}"
   echo "$1 ${2%%:*} $us"
@@ -68,7 +68,7 @@ prepare() {
   case $2 in
     kernel) bind "$1" virtio-pci && wait_for 10 has_node "$1" ;;
     poll:*) bind "$1" "$([ "$driver" != vfio-pci ] || echo $driver)" ;;
-    *) bind "$1" $driver ;;
+    *) bind "$1" "$driver" ;;
   esac
 }
 
@@ -77,9 +77,9 @@ one() {
   local bdf result
   bdf=$(bdf_of "$1")
   prepare "$bdf" "$4" || return
+  # shellcheck disable=SC2046 # three words
   case $4 in
     kernel) result=$(randread kernel "/dev/$(node_of "$bdf")" "$3" "$SECONDS_EACH") ;;
-    # shellcheck disable=SC2046 # three words
     *) result=$(randread vio "pci=$bdf" "$3" "$SECONDS_EACH" $(options_of "$4")) ;;
   esac || return
   tell "run $* $result"
@@ -99,10 +99,12 @@ measure() {
 
 # What a wait costs when the answer takes longer than any spin.
 measure_slow() {
-  local disk way
-  for disk in 1ms 4ms; do
-    for way in $SLOW_WAYS; do
-      one $disk 1 1 "$way" || return
+  local round disk way
+  for round in $(seq "$ROUNDS"); do
+    for disk in 1ms 4ms; do
+      for way in $SLOW_WAYS; do
+        one "$disk" "$round" 1 "$way" || return
+      done
     done
   done
 }
@@ -140,10 +142,10 @@ tell_domain() {
   prepare "$DISK0_BDF" kernel && tell "domain $(cat "/sys/bus/pci/devices/$DISK0_BDF/iommu_group/type")"
 }
 
-load_modules virtio_pci virtio_blk fuse uio $driver || exit
+load_modules virtio_pci virtio_blk fuse uio "$driver" || exit
 if [ $driver = vfio-pci ]; then
   load_modules vfio_iommu_type1 && check "the IOMMU's domain is known" tell_domain || exit
 fi
 check -t 3600 "measured" measure
-[ -z "$SLOW_WAYS" ] || check -t 600 "measured with slow disks" measure_slow
+[ -z "$SLOW_WAYS" ] || check -t 3600 "measured with slow disks" measure_slow
 [ -z "$IDLE_WAYS" ] || check -t 300 "measured while idle" measure_idle

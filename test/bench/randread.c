@@ -14,7 +14,8 @@
  *   IOPS, mean latency in µs,
  *   CPU in µs a read: user, system, and what the whole machine was not idle;
  *   CPU of the process in per cent of one core,
- *   and times slept a read (libvio; 0 for the kernel)
+ *   and of libvio (0 for the kernel): times slept a read, and how long it spun in
+ *   vain, at most, in per cent of the time
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,11 @@ struct usage {
 	double now, user, system, idle; /* s */
 };
 
+struct waits {
+	uint64_t sleeps;
+	double vain; /* s */
+};
+
 /* Of all CPUs together; exact while idle CPUs have no tick. */
 static double idle_seconds(void)
 {
@@ -91,7 +97,7 @@ static struct usage usage_now(void)
 			      seconds_of(used.ru_stime), idle_seconds()};
 }
 
-static void report(uint64_t done, const struct usage *start, unsigned depth, uint64_t sleeps)
+static void report(uint64_t done, const struct usage *start, unsigned depth, struct waits waits)
 {
 	struct usage end = usage_now();
 	double seconds = end.now - start->now;
@@ -99,9 +105,10 @@ static void report(uint64_t done, const struct usage *start, unsigned depth, uin
 	double busy = seconds * (double)sysconf(_SC_NPROCESSORS_ONLN) - (end.idle - start->idle);
 	double each = 1e6 / (double)done;
 
-	printf("%.0f %.2f %.2f %.2f %.2f %.2f %.3f\n", (double)done / seconds,
+	printf("%.0f %.2f %.2f %.2f %.2f %.2f %.3f %.3f\n", (double)done / seconds,
 	       seconds * each * depth, user * each, system * each, busy * each,
-	       100 * (user + system) / seconds, (double)sleeps / (double)done);
+	       100 * (user + system) / seconds, (double)waits.sleeps / (double)done,
+	       100 * waits.vain / seconds);
 }
 
 static int die(const char *what)
@@ -154,11 +161,20 @@ static int take_some(struct vio_blk *blk, unsigned depth)
 	return (int)n;
 }
 
+/* A spin is no longer than poll_us; most are shorter. */
+static struct waits waits_of(struct vio_blk_queue *queue)
+{
+	struct vio_blk_stats stats;
+
+	vio_blk_stats(queue, &stats);
+	return (struct waits){stats.sleeps, (double)(stats.spins - stats.spins_found) *
+						    (double)vio_blk_spin(queue)->max_ns / 1e9};
+}
+
 static int run_requests(struct vio_blk *blk, unsigned depth, unsigned seconds)
 {
 	struct usage start = usage_now();
 	uint64_t end = now_ns() + seconds * UINT64_C(1000000000), total = 0;
-	struct vio_blk_stats stats;
 
 	if (start_all(blk, depth) < 0) {
 		return die("the requests cannot be started");
@@ -172,8 +188,7 @@ static int run_requests(struct vio_blk *blk, unsigned depth, unsigned seconds)
 		}
 		total += (unsigned)n;
 	}
-	vio_blk_stats(vio_blk_queue(blk, 0), &stats);
-	report(total, &start, depth, stats.sleeps);
+	report(total, &start, depth, waits_of(vio_blk_queue(blk, 0)));
 	return 0;
 }
 
@@ -269,7 +284,7 @@ static int run_aio(aio_context_t aio, int fd, unsigned depth, unsigned seconds)
 		}
 		total += (uint64_t)n;
 	}
-	report(total, &start, depth, 0);
+	report(total, &start, depth, (struct waits){0, 0});
 	return 0;
 }
 

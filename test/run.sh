@@ -68,8 +68,8 @@ for word in "${parts[@]}"; do
   }
 done
 
-"$here/setup.sh" build guest || exit
-! wanted guest || "$here/setup.sh" arm64 || exit
+"$here/setup.sh" build || exit
+! wanted guest || "$here/setup.sh" guest arm64 || exit
 ! wanted style || part "Rules of the code" "$here/style.sh"
 part "Build" configure_and_build release
 ! wanted unit || part "Unit tests" unit_tests "$VIO_BUILD/test/unit/unit"

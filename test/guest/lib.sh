@@ -33,7 +33,10 @@ guest_error() {
 with_cache_lock() {
   mkdir -p "$VIO_GUEST_CACHE" || return
   (
-    flock 9
+    flock -w 1800 9 || {
+      guest_error "another test run has been filling $VIO_GUEST_CACHE for half an hour: see who holds its .lock (fuser)"
+      exit 1
+    }
     "$@"
   ) 9>"$VIO_GUEST_CACHE/.lock"
 }

@@ -31,6 +31,7 @@ static Suite *(*const suites[])(void) = {
 	fdt_suite,
 	fdt_files_suite,
 	discover_suite,
+	discover_choice_suite,
 	options_suite,
 	fsg_arena_suite,
 	fsg_tree_suite,

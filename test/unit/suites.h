@@ -35,6 +35,7 @@ Suite *pci_caps_suite(void);
 Suite *fdt_suite(void);
 Suite *fdt_files_suite(void);
 Suite *discover_suite(void);
+Suite *discover_choice_suite(void);
 Suite *options_suite(void);
 Suite *fsg_arena_suite(void);
 Suite *fsg_tree_suite(void);

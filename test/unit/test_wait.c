@@ -39,18 +39,26 @@ static struct vio_blk_stats stats(void)
 }
 
 /* Never sleeps: looks until it is there. */
-static void read_awake(void)
+static void reap_awake(void)
 {
 	struct vio_blk_request *done;
 	uint64_t limit = now_ms() + BOUND_MS;
-	struct simple read;
 
-	must(submit(&read, VIO_BLK_READ, pick(2000), data, SECTOR) == 0);
 	while (vio_blk_reap(queue, &done, 1) == 0) {
 		must(now_ms() < limit);
 	}
+}
+
+static void read_awake(void)
+{
+	struct simple read;
+
+	must(submit(&read, VIO_BLK_READ, pick(2000), data, SECTOR) == 0);
+	reap_awake();
 	must(read.request.result == 0);
 }
+
+static unsigned waits; /* none for an answer that was there before we came to it */
 
 static void read_by_waiting(void)
 {
@@ -60,6 +68,7 @@ static void read_by_waiting(void)
 	must(submit(&read, VIO_BLK_READ, pick(1000), data, SECTOR) == 0);
 	while (vio_blk_reap(queue, &done, 1) == 0) {
 		must(vio_blk_wait(queue, BOUND_MS) == 0);
+		waits++;
 	}
 	must(read.request.result == 0);
 }
@@ -91,7 +100,6 @@ END_TEST
 /* Asleep there is one; and each way of being awake again ends that. */
 START_TEST(test_one_asleep)
 {
-	struct vio_blk_request *done;
 	struct simple read;
 
 	open_waiting(VIO_POLL_AUTO, true, false);
@@ -102,12 +110,13 @@ START_TEST(test_one_asleep)
 		vio_blk_wait_disarm(queue);
 	}
 	sim_release(sim);
-	ck_assert_int_eq(is_readable(vio_blk_wait_fd(queue), _i == 2 ? 30 : BOUND_MS), _i != 2);
+	ck_assert(_i == 2 || is_readable(vio_blk_wait_fd(queue), BOUND_MS));
 	if (_i == 0) { /* acknowledged */
 		ck_assert_uint_eq(vio_blk_wait_ack(queue), 0);
 	}
 	/* in the second round: reaped although nobody acknowledged */
-	ck_assert_uint_eq(vio_blk_reap(queue, &done, 1), 1);
+	reap_awake();
+	ck_assert(_i != 2 || !is_readable(vio_blk_wait_fd(queue), 0));
 	for (unsigned i = 0; i < REQUESTS; i++) {
 		read_awake();
 	}
@@ -116,26 +125,34 @@ START_TEST(test_one_asleep)
 }
 END_TEST
 
-/* always: no interrupt and no timer, however long it takes; never: no spin. */
+/*
+ * always: no interrupt and no timer, however long it takes; never: no spin. On a busy
+ * machine an answer may be there before we come to wait for it.
+ */
 START_TEST(test_modes)
 {
 	bool interrupts = _i % 2;
+	struct sim_counts counts;
 
 	open_waiting(_i < 2 ? VIO_POLL_ALWAYS : VIO_POLL_NEVER, interrupts, false);
 	sim_fault(sim, (struct sim_fault){.kind = SIM_DELAY, .value = 5});
-	for (unsigned i = 0; i < 10; i++) {
+	waits = 0;
+	for (unsigned i = 0; i < 200 && waits < 10; i++) {
 		read_by_waiting();
 	}
+	ck_assert_uint_ge(waits, 10);
+	counts = sim_counts(sim);
 	if (_i < 2) {
-		ck_assert_uint_eq(sim_counts(sim).interrupts + sim_counts(sim).timers, 0);
+		ck_assert_uint_eq(counts.interrupts + counts.timers, 0);
 		ck_assert_uint_eq(stats().sleeps, 0);
-		ck_assert_uint_eq(stats().spins_found, 10);
-	} else {
-		ck_assert_uint_eq(stats().spins, 0);
-		ck_assert_uint_ge(stats().sleeps, 10);
-		ck_assert_uint_eq(sim_counts(sim).interrupts, interrupts ? 10 : 0);
-		ck_assert_int_eq(sim_counts(sim).timers > 0, !interrupts);
+		ck_assert_uint_eq(stats().spins_found, waits);
+		return;
 	}
+	ck_assert_uint_eq(stats().spins, 0);
+	ck_assert_uint_gt(stats().sleeps, 0);
+	ck_assert_uint_le(counts.interrupts, stats().requests);
+	ck_assert_int_eq(counts.interrupts > 0, interrupts);
+	ck_assert_int_eq(counts.timers > 0, !interrupts);
 }
 END_TEST
 
@@ -143,12 +160,13 @@ END_TEST
 START_TEST(test_auto_gives_up_spinning)
 {
 	open_waiting(VIO_POLL_AUTO, true, false);
-	sim_fault(sim, (struct sim_fault){.kind = SIM_DELAY, .value = 2});
+	sim_fault(sim, (struct sim_fault){.kind = SIM_DELAY, .value = 10});
+	waits = 0;
 	for (unsigned i = 0; i < 50; i++) {
 		read_by_waiting();
 	}
 	ck_assert_uint_lt(stats().spins, 10);
-	ck_assert_uint_ge(stats().sleeps, 40);
+	ck_assert_uint_ge(stats().sleeps + 10, waits);
 }
 END_TEST
 

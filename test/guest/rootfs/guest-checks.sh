@@ -121,9 +121,7 @@ has_module() {
 
 # The process has worked for a while: clock ticks of both kinds.
 has_load() {
-  local ticks
-  ticks=$(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +)
-  [ $((ticks)) -gt 20 ]
+  [ $(($(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 12,13 | tr ' ' +))) -gt 20 ]
 }
 
 stopped() {

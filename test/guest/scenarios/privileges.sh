@@ -68,10 +68,15 @@ CapAmb: 0000000000000000
 NoNewPrivs: 1
 BARE
 
+# key_of DISK: the name of its device.
+key_of() {
+  basename "$(dirname "$(readlink "/dev/$1")")"
+}
+
 the_worker_is_bare() {
   start "$DISK0_OPTIONS" && find_processes && is_bare "$worker" || return
   [ "$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "/proc/$keeper/status")" = 0 ] &&
-    [ "$(cut -d ' ' -f 1 /run/devb-virtio/lock/*)" = "$worker" ]
+    [ "$(cat "/run/devb-virtio/lock/$(key_of hd0)")" = "$worker" ]
 }
 
 descriptors() {
@@ -82,7 +87,7 @@ the_keeper_holds_nothing() {
   find_processes && descriptors "$keeper" >/tmp/keeper && descriptors "$worker" >/tmp/worker || return
   cat /tmp/keeper
   ! grep -E '/dev/mem|/sys/|huge' "/proc/$keeper/maps" && grep -q /dev/fuse /tmp/worker &&
-    ! grep -vE '^(/dev/null|/dev/console|pipe:.*|socket:.*|anon_inode:.signalfd.)$' /tmp/keeper && [ "$(wc -l </tmp/keeper)" -le 6 ]
+    ! grep -vE '^(/dev/null|/dev/console|pipe:.*|socket:.*|anon_inode:.(signal|timer)fd.)$' /tmp/keeper && [ "$(wc -l </tmp/keeper)" -le 6 ]
 }
 
 # Their memory is where the device writes to: whoever could look in there, had the machine.
@@ -173,7 +178,7 @@ kill_keeper() {
 # A mount tool that waits for us: the stop comes while the volume is being mounted.
 stopped_while_mounting() {
   local job
-  mkdir -p /tmp/bin && mkfifo /tmp/go && dmesg -C || return
+  mkdir -p /tmp/bin && mkfifo /tmp/go && dmesg -c >/dev/null || return
   printf '#!/bin/sh\ntouch /tmp/mounting; read -r go </tmp/go; PATH=%s exec mount "$@"\n' "$PATH" >/tmp/bin/mount
   chmod 755 /tmp/bin/mount
   PATH=/tmp/bin:$PATH devb-virtio -f virtio "$DISK0_OPTIONS" cam user=20:21 blk automount=hd0t131:/tmp/data:ext2 >/tmp/log 2>&1 &
@@ -203,7 +208,7 @@ lies_about_memory() {
   local key pages
   start "$DISK0_OPTIONS" && find_processes && pages=$(cat /proc/sys/vm/nr_hugepages) && [ "$pages" -gt 0 ] || return
   ! descriptors "$worker" | grep '\.pages' || return
-  key=$(basename "$(dirname "$(readlink /dev/hd0)")")
+  key=$(key_of hd0)
   echo $((pages + 10)) >/proc/sys/vm/nr_hugepages
   echo "1 $((pages + 10))" >"/run/devb-virtio/lock/$key"
   kill -KILL "$worker" && wait_for 30 stopped || return
@@ -227,7 +232,7 @@ failed_start() {
 one_of_two_disks_ends() {
   local key
   start "$DISK0_OPTIONS" virtio "$DISK1_OPTIONS" && find_processes && [ -e /dev/hd1 ] || return
-  key=$(basename "$(dirname "$(readlink /dev/hd1)")")
+  key=$(key_of hd1)
   umount -l "/run/devb-virtio/$key" && wait_for 20 is_gone "$key" || return
   ls -l /dev/hd* /run/devb-virtio/*
   [ ! -L /dev/hd1 ] && is_bare "$worker" && as 20 21 randio /dev/hd0t179 16000000 65536 4 2 direct || return

@@ -49,11 +49,23 @@ static void print_notes(void)
 	}
 }
 
+static int check_root(struct vio_error *err)
+{
+	return geteuid() == 0 ? 0
+			      : vio_fail(err, -EACCES,
+					 "devb-virtio mounts its volumes: run as root, also where "
+					 "you may open the device's own files ('cam user=' leaves "
+					 "root as soon as the volumes are there)");
+}
+
 static int serve(void)
 {
 	struct vio_error err;
-	int rc = 0;
+	int rc = check_root(&err);
 
+	if (rc < 0) {
+		return complain(&err, EXIT_FAILED);
+	}
 	print_notes();
 	devb_log_start(options.quiet, options.verbosity);
 	if (!options.foreground) {

@@ -4,6 +4,7 @@
  * the table at the end of this file. Nothing else knows an option by name.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -256,6 +257,20 @@ static bool find_group(const char *text, gid_t *gid)
 	return entry != NULL;
 }
 
+static bool is_name(const char *text)
+{
+	return *text && !isdigit((unsigned char)*text);
+}
+
+static int no_such(struct devb_parse *parse, const char *value, const char *kind, const char *name)
+{
+	return vio_fail(parse->err, -EINVAL,
+			"cam user=%.60s: this machine has no %s '%.40s': expected two numbers, or "
+			"names that exist, such as user=20:20 (systemd-sysusers makes the user of "
+			"the systemd unit)",
+			value, kind, name);
+}
+
 /* user:group; root with another group would be neither, and is refused */
 static int set_user(struct devb_parse *parse, const char *value)
 {
@@ -270,8 +285,15 @@ static int set_user(struct devb_parse *parse, const char *value)
 	if (!group)
 		return devb_parse_bad_value(parse, value);
 	*group++ = '\0';
-	if (!find_user(text, &options->run_uid) || !find_group(group, &options->run_gid) ||
-	    (options->run_uid == 0 && options->run_gid != 0))
+	if (!find_user(text, &options->run_uid)) {
+		return is_name(text) ? no_such(parse, value, "user", text)
+				     : devb_parse_bad_value(parse, value);
+	}
+	if (!find_group(group, &options->run_gid)) {
+		return is_name(group) ? no_such(parse, value, "group", group)
+				      : devb_parse_bad_value(parse, value);
+	}
+	if (options->run_uid == 0 && options->run_gid != 0)
 		return devb_parse_bad_value(parse, value);
 	options->has_user = true;
 	return 0;

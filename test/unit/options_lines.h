@@ -294,6 +294,8 @@ static const struct bad {
 	{"disk timeout=@0", {"timeout=@0"}},
 	{"cam user=qnx", {"user=qnx", "user=20:20"}},
 	{"cam user=20", {"user=20", "two numbers"}},
+	{"cam user=nosuchuser:0", {"no user 'nosuchuser'"}},
+	{"cam user=20:nosuchgroup", {"no group 'nosuchgroup'"}},
 	{"cam user=20:", {"user=20:"}},
 	{"cam user=:20", {"user=:20"}},
 	{"cam user=20:4294967295", {"user=20:4294967295"}},

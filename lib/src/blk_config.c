@@ -262,8 +262,11 @@ int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_e
 					  "features need",
 				name);
 	}
-	blk->config = config;
-	return decode(info, &config, name, err);
+	rc = decode(info, &config, name, err);
+	if (rc == 0) {
+		blk->config = config;
+	}
+	return rc;
 }
 
 bool blk_config_resized(struct vio_blk *blk)
@@ -272,5 +275,5 @@ bool blk_config_resized(struct vio_blk *blk)
 	struct virtio_blk_config config;
 
 	return vio_device_config(blk->device, field, 1, &config) == 0 &&
-	       host64(config.capacity) != blk->info.capacity_sectors;
+	       config.capacity != blk->config.capacity;
 }

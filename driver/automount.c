@@ -197,6 +197,24 @@ static bool find_mount(const char *path, unsigned *major_number, unsigned *minor
 	return found;
 }
 
+/*
+ * A file of one of our mounts; or of one that the start before us has detached, whose
+ * files the kernel names from its root on, where nobody has them.
+ */
+static bool is_volume_of_ours(char *backing)
+{
+	size_t length;
+
+	backing[strcspn(backing, "\n")] = '\0';
+	length = strlen(backing);
+	if (strncmp(backing, VIOT_RUN_DIR "/", sizeof(VIOT_RUN_DIR)) == 0) {
+		return true;
+	}
+	return backing[0] == '/' && strchr(backing + 1, '/') == NULL &&
+	       backing[length - 1] != ')' && /* "(deleted)" */
+	       access(backing, F_OK) < 0 && errno == ENOENT;
+}
+
 /* What a killed process had mounted here: a loop device on one of its volumes. */
 static void detach_dead(const char *path)
 {
@@ -210,8 +228,7 @@ static void detach_dead(const char *path)
 	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u/loop/backing_file", major_number,
 		 minor_number);
 	file = fopen(sysfs, "re");
-	if (file && fgets(backing, sizeof(backing), file) &&
-	    strncmp(backing, VIOT_RUN_DIR "/", sizeof(VIOT_RUN_DIR)) == 0) {
+	if (file && fgets(backing, sizeof(backing), file) && is_volume_of_ours(backing)) {
 		vio_log(VIO_LOG_INFO, "the mount of a killed process was removed from %s", path);
 		umount2(path, MNT_DETACH);
 	}

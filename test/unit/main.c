@@ -45,8 +45,12 @@ static Suite *(*const suites[])(void) = {
 
 int main(void)
 {
-	SRunner *runner = srunner_create(NULL);
+	SRunner *runner;
 	int failed;
+
+	/* Check's own 4 s are not enough for some on a busy machine; read when suites are made */
+	setenv("CK_DEFAULT_TIMEOUT", "60", 0);
+	runner = srunner_create(NULL);
 
 	for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
 		srunner_add_suite(runner, suites[i]());

@@ -134,6 +134,10 @@ static bool answer_due(struct sim *sim)
 static void serve_once(struct sim *sim)
 {
 	take_published(sim);
+	/* set before a request was published, it holds for that one, whenever we looked first */
+	if (sim->knobs.hold) {
+		return;
+	}
 	if (answer_due(sim) && sim_ring_wants_interrupt(&sim->ring)) {
 		sim_interrupt(sim);
 	}

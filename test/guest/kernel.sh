@@ -91,8 +91,9 @@ read_le() {
 # What "tsc_early_khz" has to say. Measured once per run, because /proc/cpuinfo shows the momentary speed.
 host_tsc_khz() {
   local tool=$VIO_GUEST_CACHE/tsc-khz
+  # Guests start at the same time; in subshells $$ is that of the whole run.
   if [[ ! -x $tool || $GUEST_DIR/tsc-khz.c -nt $tool ]]; then
-    gcc -O1 -Wall -o "$tool.$$" "$GUEST_DIR/tsc-khz.c" && mv "$tool.$$" "$tool" || return
+    gcc -O1 -Wall -o "$tool.$BASHPID" "$GUEST_DIR/tsc-khz.c" && mv "$tool.$BASHPID" "$tool" || return
   fi
   "$tool"
 }

@@ -184,6 +184,37 @@ static void try_all(struct pci_transport *p)
 	}
 }
 
+/* VirtIO 1.2, 4.1.5.1.2: the device may be unable to, and says so by reading back. */
+static int set_vector(struct pci_transport *p, bool queue, uint16_t vector,
+		      viot_pci_set_vector *set, struct vio_error *err)
+{
+	uint16_t found = set(p, queue, vector);
+
+	return found == vector
+		       ? 0
+		       : vio_fail(err, -EPROTO,
+				  "%s: the device does not take interrupt vector %u (it reads %u): "
+				  "try interrupts=msix-shared or interrupts=intx",
+				  p->base.t.name, vector, found);
+}
+
+int viot_pci_set_vectors(struct pci_transport *p, uint16_t index, viot_pci_set_vector *set,
+			 struct vio_error *err)
+{
+	const struct viot_interrupt *interrupt = &p->base.interrupt;
+	int rc;
+
+	if (!p->base.t.interrupts || interrupt->kind != VIOT_VECTORS) {
+		return 0;
+	}
+	if (!viot_has_vector(interrupt, index)) {
+		return vio_fail(err, -ENOTSUP, "%s: there is no interrupt vector for queue %u",
+				p->base.t.name, index);
+	}
+	rc = set_vector(p, false, 0, set, err);
+	return rc < 0 ? rc : set_vector(p, true, viot_vector_of(interrupt, index), set, err);
+}
+
 static int take_way(struct pci_transport *p, enum viot_interrupts wanted, struct vio_error *err)
 {
 	for (unsigned i = 0; i < WAYS; i++) {

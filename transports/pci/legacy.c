@@ -162,37 +162,12 @@ uint16_t viot_pci_legacy_queues(struct pci_transport *p)
 	return queues;
 }
 
-static int set_vector(struct pci_transport *p, unsigned port, uint16_t vector,
-		      struct vio_error *err)
+static uint16_t legacy_set_vector(struct pci_transport *p, bool queue, uint16_t vector)
 {
-	uint16_t found;
+	unsigned port = queue ? VIRTIO_MSI_QUEUE_VECTOR : VIRTIO_MSI_CONFIG_VECTOR;
 
 	write16(p, port, vector);
-	found = read16(p, port);
-	return found == vector
-		       ? 0
-		       : vio_fail(err, -EPROTO,
-				  "%s: the device does not take interrupt vector %u (it "
-				  "reads %u): try interrupts=msix-shared or interrupts=intx",
-				  p->base.t.name, vector, found);
-}
-
-/* A reset forgets the device's own vector, too. The queue is selected. */
-static int set_vectors(struct pci_transport *p, uint16_t index, struct vio_error *err)
-{
-	int rc;
-
-	if (!has_vectors(p) || !p->base.t.interrupts) {
-		return 0;
-	}
-	if (!viot_has_vector(&p->base.interrupt, index)) {
-		return vio_fail(err, -ENOTSUP, "%s: there is no interrupt vector for queue %u",
-				p->base.t.name, index);
-	}
-	rc = set_vector(p, VIRTIO_MSI_CONFIG_VECTOR, 0, err);
-	return rc < 0 ? rc
-		      : set_vector(p, VIRTIO_MSI_QUEUE_VECTOR,
-				   viot_vector_of(&p->base.interrupt, index), err);
+	return read16(p, port);
 }
 
 static int legacy_queue_setup(struct vio_transport *t, uint16_t index,
@@ -213,7 +188,7 @@ static int legacy_queue_setup(struct vio_transport *t, uint16_t index,
 		return vio_fail(err, -EPROTO, "%s: queue %u is in use right after a reset", t->name,
 				index);
 	}
-	rc = set_vectors(p, index, err);
+	rc = viot_pci_set_vectors(p, index, legacy_set_vector, err);
 	if (rc < 0) {
 		return rc;
 	}

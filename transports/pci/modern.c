@@ -128,38 +128,13 @@ static int find_doorbell(struct pci_transport *p, uint16_t index, struct vio_err
 	return 0;
 }
 
-/* 4.1.5.1.2: the device may be unable to, and says so by reading back. */
-static int set_vector(struct pci_transport *p, unsigned reg, uint16_t vector, struct vio_error *err)
+static uint16_t modern_set_vector(struct pci_transport *p, bool queue, uint16_t vector)
 {
-	uint16_t found;
+	volatile char *where =
+		p->common + (queue ? VIRTIO_PCI_COMMON_Q_MSIX : VIRTIO_PCI_COMMON_MSIX);
 
-	register_write16(p->common + reg, vector);
-	found = register_read16(p->common + reg);
-	return found == vector
-		       ? 0
-		       : vio_fail(err, -EPROTO,
-				  "%s: the device does not take interrupt vector %u (it reads %u): "
-				  "try interrupts=msix-shared or interrupts=intx",
-				  p->base.t.name, vector, found);
-}
-
-/* A reset forgets the device's own vector, too. The queue is selected. */
-static int set_vectors(struct pci_transport *p, uint16_t index, struct vio_error *err)
-{
-	const struct viot_interrupt *interrupt = &p->base.interrupt;
-	int rc;
-
-	if (!p->base.t.interrupts || interrupt->kind != VIOT_VECTORS) {
-		return 0;
-	}
-	if (!viot_has_vector(interrupt, index)) {
-		return vio_fail(err, -ENOTSUP, "%s: there is no interrupt vector for queue %u",
-				p->base.t.name, index);
-	}
-	rc = set_vector(p, VIRTIO_PCI_COMMON_MSIX, 0, err);
-	return rc < 0 ? rc
-		      : set_vector(p, VIRTIO_PCI_COMMON_Q_MSIX, viot_vector_of(interrupt, index),
-				   err);
+	register_write16(where, vector);
+	return register_read16(where);
 }
 
 uint8_t viot_pci_modern_isr(struct viot_base *base)
@@ -181,7 +156,7 @@ static int modern_queue_setup(struct vio_transport *t, uint16_t index,
 	}
 	rc = find_doorbell(p, index, err);
 	if (rc == 0) {
-		rc = set_vectors(p, index, err);
+		rc = viot_pci_set_vectors(p, index, modern_set_vector, err);
 	}
 	if (rc < 0) {
 		return rc;

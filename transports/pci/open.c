@@ -104,7 +104,7 @@ static bool is_present(const struct pci_transport *p)
 uint8_t viot_pci_status(struct pci_transport *p, uint8_t status)
 {
 	if (!atomic_load(&p->base.is_gone) && !is_present(p)) {
-		p->base.was_reset |= stop_removed(p);
+		p->base.is_harmless |= stop_removed(p);
 		atomic_store(&p->base.is_gone, true);
 	}
 	return viot_base_status(&p->base, status);
@@ -178,7 +178,7 @@ static int open_memory(struct pci_transport *p, const struct viot_options *optio
 	char type[32] = "";
 
 	if (p->vfio.translates && obeys) {
-		p->is_confined = true;
+		p->base.is_harmless = true;
 		/* of a process that was killed; the device has been reset */
 		if (viot_hugepages_forget(&p->base.lock, err) < 0) {
 			vio_log(VIO_LOG_WARN, "%s", err->text);
@@ -281,9 +281,6 @@ void viot_pci_release(struct pci_transport *p)
 		viot_pci_command(p, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
 	}
 	viot_pci_function_close(&p->function);
-	if (p->is_confined) {
-		viot_base_vanished(&p->base);
-	}
 	viot_base_release(&p->base);
 	viot_vfio_close(&p->vfio);
 	free(p);

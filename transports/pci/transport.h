@@ -22,7 +22,6 @@ struct pci_transport {
 	uint16_t command; /* as it is now, and as it was found */
 	uint16_t command_before;
 	bool command_changed;
-	bool is_confined; /* the IOMMU lets it reach its own memory alone, and ends with VFIO */
 
 	/* modern */
 	struct viot_pci_caps caps;
@@ -47,6 +46,15 @@ bool viot_pci_legacy_stop(const struct pci_transport *p);
 /* interrupt.c: @wanted, or by AUTO the best there is */
 int viot_pci_start_interrupts(struct pci_transport *p, enum viot_interrupts wanted,
 			      struct vio_error *err);
+
+/*
+ * Which vector the device (@queue false) or the selected queue is to use: writes it and
+ * returns what reads back.
+ */
+typedef uint16_t viot_pci_set_vector(struct pci_transport *p, bool queue, uint16_t vector);
+/* What a reset forgets; queue @index is selected. Nothing to do without vectors. */
+int viot_pci_set_vectors(struct pci_transport *p, uint16_t index, viot_pci_set_vector *set,
+			 struct vio_error *err);
 
 /* open.c */
 /*

@@ -64,21 +64,13 @@ void viot_base_quiesce(struct viot_base *base)
 	}
 }
 
-void viot_base_vanished(struct viot_base *base)
-{
-	if (base->t.dma) {
-		base->t.dma->quarantined = false;
-	}
-}
-
 void viot_base_release(struct viot_base *base)
 {
-	bool quarantined;
+	bool quarantined = base->t.dma && base->t.dma->quarantined && !base->is_harmless;
 
-	if (base->was_reset) {
-		viot_base_vanished(base);
+	if (base->t.dma) {
+		base->t.dma->quarantined = quarantined;
 	}
-	quarantined = base->t.dma && base->t.dma->quarantined;
 	viot_dma_close(base->t.dma);
 	viot_interrupt_close(&base->interrupt);
 	/* the kernel's drivers wait for a reset without a bound, and we would wait for them */

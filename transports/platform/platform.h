@@ -165,8 +165,12 @@ struct viot_base {
 	struct viot_interrupt interrupt;
 	/* LINE only: the interrupt status, which is 0 afterwards */
 	uint8_t (*take_isr)(struct viot_base *base);
-	bool lost;           /* it did not confirm a reset */
-	bool was_reset;      /* it was asked for back, and confirmed a reset before */
+	bool lost; /* it did not confirm a reset */
+	/*
+	 * It reaches no memory of ours any more, whatever it confirms: it was stopped
+	 * before it went, or an IOMMU ends its reach together with us.
+	 */
+	bool is_harmless;
 	atomic_bool is_gone; /* unplugged, or about to be: it answers all ones from here on */
 };
 
@@ -183,8 +187,6 @@ size_t viot_dma_size(const struct viot_options *options);
 void viot_base_keep(struct viot_base *base);
 /* While the registers are still there: makes sure that the device has let go of memory. */
 void viot_base_quiesce(struct viot_base *base);
-/* Removed by the kernel, or fenced in: whatever it did not confirm, it reaches nothing more. */
-void viot_base_vanished(struct viot_base *base);
 /* Frees all but @base. */
 void viot_base_release(struct viot_base *base);
 

@@ -124,7 +124,7 @@ static unsigned give_way(struct viot_base *base)
 	struct vio_transport *t = &base->t;
 
 	if (!atomic_load(&base->is_gone)) {
-		base->was_reset |= vio_transport_reset(t, NULL) == 0;
+		base->is_harmless |= vio_transport_reset(t, NULL) == 0;
 		atomic_store(&base->is_gone, true);
 	}
 	return VIO_EVENT_GONE;

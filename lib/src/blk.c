@@ -68,8 +68,13 @@ static int check_options(const struct vio_blk_options *options, struct vio_error
 static int open_ring(struct vio_blk *blk, struct vio_error *err)
 {
 	struct vio_blk_queue *queue = &blk->queue;
-	uint16_t wanted = blk->options.queue_size;
-	int rc = vio_queue_open(&queue->ring, blk->device, 0, wanted, err);
+	const struct vio_queue_options options = {
+		.size = blk->options.queue_size,
+		.header_size = sizeof(struct virtio_blk_outhdr),
+		.footer_size = 1,
+		.indirect_segments = BLK_TABLE_SEGMENTS,
+	};
+	int rc = vio_queue_open(&queue->ring, blk->device, 0, &options, err);
 
 	if (rc < 0) {
 		return rc;
@@ -90,8 +95,8 @@ static int finish_info(struct vio_blk *blk, struct vio_blk_info *info, struct vi
 
 	info->queue_size = size;
 	info->queue_size_clamped = size < blk->options.queue_size;
-	if (info->segments_max > size - 2u) {
-		info->segments_max = size - 2u;
+	if (info->segments_max > vio_queue_segments_max(blk->queue.ring)) {
+		info->segments_max = vio_queue_segments_max(blk->queue.ring);
 	}
 	if ((uint64_t)info->segment_max_size * info->segments_max < info->block_size) {
 		return vio_fail(err, -EPROTO,

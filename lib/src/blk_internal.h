@@ -3,7 +3,7 @@
  * The block class inside. A request of the caller becomes one or more parts;
  * every part owns one slot and is one chain of descriptors:
  *
- *   slot.wire->header          data, up to segments_max runs       slot.wire->status
+ *   the frame's header         data, up to segments_max runs       its footer: status
  *   type | priority | sector   the caller's memory, or a bounce    0xff until the
  *   the device reads           chunk when the device cannot        device writes it
  *                              reach that
@@ -24,29 +24,20 @@
 #include <vio/queue.h>
 
 enum {
-	BLK_SEGMENTS_MAX = 128, /* data segments of one part; chosen: 512 KiB of single pages */
+	BLK_SEGMENTS_MAX = 128,  /* data segments of one part; chosen: 512 KiB of single pages */
+	BLK_TABLE_SEGMENTS = 14, /* chosen: 28 MiB of huge pages; more takes entries of the ring */
 	BLK_BOUNCE_CHUNK = 32 * 1024, /* or one block; chosen: most foreign requests fit in one */
 	BLK_STATUS_UNSET = 0xff,      /* no device may answer this (5.2.6) */
 	BLK_NO_BOUNCE = -1,
 };
 
-/* What the device reads and writes beside the data; a cache line of its own. */
-struct blk_wire {
-	struct virtio_blk_outhdr header;
-	uint8_t status;
-	uint8_t padding[47];
-};
-
-/* One part in flight. */
+/* One part in flight; its number is that of the chain. */
 struct blk_slot {
 	struct vio_blk_request *request; /* NULL: free */
-	struct blk_wire *wire;
-	vio_iova wire_iova;
-	uint64_t seen_ms; /* first vio_blk_check() that saw it; 0 = none yet */
-	uint64_t offset;  /* of this part in the request, bytes */
+	uint64_t seen_ms;                /* first vio_blk_check() that saw it; 0 = none yet */
+	uint64_t offset;                 /* of this part in the request, bytes */
 	uint32_t bytes;
 	int bounce; /* chunk, or BLK_NO_BOUNCE */
-	uint16_t next_free;
 };
 
 /* Memory for copies that is contiguous for the device. */
@@ -67,11 +58,10 @@ struct vio_blk_queue {
 	struct vio_blk *blk;
 	struct vio_queue *ring;
 	struct blk_slot *slots;
-	uint16_t slot_count, slot_free, slots_used;
+	uint16_t slot_count;
 	unsigned in_flight;                 /* requests accepted and not reaped */
 	struct vio_blk_request *continuing; /* accepted, with parts that did not fit yet */
 	struct blk_list finished;           /* not through a completion; waiting to be reaped */
-	struct vio_dma_memory wires;
 	struct blk_bounce bounce;
 	struct vio_blk_stats stats; /* without those that the ring counts */
 };
@@ -100,7 +90,7 @@ bool blk_config_resized(struct vio_blk *blk);
 /* blk_part.c: -EAGAIN when a slot, descriptors or a bounce chunk are missing */
 int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request);
 /* Frees the slot; returns 0 or a negative errno for this part. */
-int blk_part_finish(struct vio_blk_queue *queue, struct blk_slot *slot);
+int blk_part_finish(struct vio_blk_queue *queue, uint16_t id);
 /* The device is reset: free the slot without looking at what it left. */
 void blk_part_abandon(struct vio_blk_queue *queue, struct blk_slot *slot);
 int blk_slots_open(struct vio_blk_queue *queue, struct vio_error *err);

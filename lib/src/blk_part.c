@@ -7,18 +7,17 @@
 
 #include <vio/log.h>
 
+#include "queue_internal.h"
 #include "ring_memory.h"
-
-_Static_assert(sizeof(struct blk_wire) == 64, "one cache line each");
 
 enum {
 	RUNS_MAX = 4, /* pieces of the caller's memory shared at a time */
 };
 
-/* The chain being built; header and status stand around the data. */
+/* The chain being built. */
 struct part {
-	struct vio_segment segments[BLK_SEGMENTS_MAX + 2];
-	unsigned count;       /* data segments, from segments[1] on */
+	struct vio_segment segments[BLK_SEGMENTS_MAX];
+	unsigned count;       /* data segments */
 	unsigned count_limit; /* of them */
 	uint32_t size_limit;  /* of each */
 	uint32_t unit;        /* the part must be a multiple of this many bytes */
@@ -75,8 +74,7 @@ static uint32_t push(struct part *part, vio_iova iova, uint32_t length)
 		uint32_t left = length - pushed;
 		uint32_t piece = left < part->size_limit ? left : part->size_limit;
 
-		part->count++;
-		part->segments[part->count] = (struct vio_segment){{iova.raw + pushed}, piece};
+		part->segments[part->count++] = (struct vio_segment){{iova.raw + pushed}, piece};
 		pushed += piece;
 	}
 	part->bytes += pushed;
@@ -112,7 +110,7 @@ static void trim(struct part *part)
 
 	part->bytes -= over;
 	while (over && part->count) {
-		struct vio_segment *last = &part->segments[part->count];
+		struct vio_segment *last = &part->segments[part->count - 1];
 		uint32_t cut = last->length < over ? last->length : over;
 
 		last->length -= cut;
@@ -222,52 +220,29 @@ static uint32_t wire_type(enum vio_blk_op op)
 	return types[op];
 }
 
-static void write_header(struct blk_slot *slot, const struct vio_blk_request *request)
+static void write_frame(struct vio_blk_queue *queue, uint16_t id, const struct blk_slot *slot,
+			const struct vio_blk_request *request)
 {
-	struct blk_wire *wire = slot->wire;
+	struct virtio_blk_outhdr *header = vio_queue_header(queue->ring, id);
+	uint8_t *status = vio_queue_footer(queue->ring, id);
 	uint64_t sector = 0; /* 5.2.6.1: of a flush it must be 0 */
 
 	if (request->op == VIO_BLK_READ || request->op == VIO_BLK_WRITE) {
 		sector = request->start_sector + slot->offset / VIO_BLK_SECTOR_SIZE;
 	}
-	wire->header.type = wire32(wire_type(request->op));
-	wire->header.ioprio = wire32(0);
-	wire->header.sector = wire64(sector);
-	wire->status = BLK_STATUS_UNSET;
+	header->type = wire32(wire_type(request->op));
+	header->ioprio = wire32(0);
+	header->sector = wire64(sector);
+	*status = BLK_STATUS_UNSET;
 }
 
-/* Puts header and status around the data and hands the chain to the ring. */
 static int enqueue(struct vio_blk_queue *queue, const struct vio_blk_request *request,
-		   struct part *part, struct blk_slot *slot)
+		   const struct part *part)
 {
-	unsigned reads = 1;
-	unsigned writes = 1;
-
-	part->segments[0] = (struct vio_segment){slot->wire_iova, sizeof(slot->wire->header)};
-	part->segments[part->count + 1] =
-		(struct vio_segment){{slot->wire_iova.raw + offsetof(struct blk_wire, status)}, 1};
 	if (blk_direction(request) == VIO_DEVICE_READS) {
-		reads += part->count;
-	} else {
-		writes += part->count;
+		return queue_add(queue->ring, part->segments, part->count, 0);
 	}
-	write_header(slot, request);
-	return vio_queue_add(queue->ring, part->segments, reads, writes, slot);
-}
-
-static struct blk_slot *take_slot(struct vio_blk_queue *queue)
-{
-	struct blk_slot *slot;
-
-	if (queue->slots_used == queue->slot_count) {
-		return NULL;
-	}
-	slot = &queue->slots[queue->slot_free];
-	queue->slot_free = slot->next_free;
-	queue->slots_used++;
-	slot->bounce = BLK_NO_BOUNCE;
-	slot->seen_ms = 0;
-	return slot;
+	return queue_add(queue->ring, part->segments, 0, part->count);
 }
 
 static void give_slot(struct vio_blk_queue *queue, struct blk_slot *slot)
@@ -276,9 +251,6 @@ static void give_slot(struct vio_blk_queue *queue, struct blk_slot *slot)
 		queue->bounce.free[queue->bounce.free_count++] = slot->bounce;
 	}
 	slot->request = NULL;
-	slot->next_free = queue->slot_free;
-	queue->slot_free = (uint16_t)(slot - queue->slots);
-	queue->slots_used--;
 }
 
 static int fill(struct vio_blk_queue *queue, const struct vio_blk_request *request,
@@ -294,13 +266,17 @@ static int fill(struct vio_blk_queue *queue, const struct vio_blk_request *reque
 int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 {
 	const struct vio_blk_info *info = &queue->blk->info;
-	struct blk_slot *slot = take_slot(queue);
+	int id = queue_next(queue->ring);
+	struct blk_slot *slot;
 	struct part part;
 	int rc;
 
-	if (!slot) {
-		return -EAGAIN;
+	if (id < 0) {
+		return id;
 	}
+	slot = &queue->slots[id];
+	slot->bounce = BLK_NO_BOUNCE;
+	slot->seen_ms = 0;
 	part.count = 0;
 	part.bytes = 0;
 	part.shared = 0;
@@ -310,7 +286,8 @@ int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 	slot->offset = request->bytes_started;
 	rc = fill(queue, request, &part, slot);
 	if (rc == 0) {
-		rc = enqueue(queue, request, &part, slot);
+		write_frame(queue, (uint16_t)id, slot, request);
+		rc = enqueue(queue, request, &part);
 	}
 	if (rc < 0) {
 		unshare(queue, request, slot->offset, part.shared);
@@ -358,9 +335,11 @@ static void release_data(struct vio_blk_queue *queue, const struct blk_slot *slo
 	}
 }
 
-int blk_part_finish(struct vio_blk_queue *queue, struct blk_slot *slot)
+int blk_part_finish(struct vio_blk_queue *queue, uint16_t id)
 {
-	uint8_t status = __atomic_load_n(&slot->wire->status, __ATOMIC_RELAXED);
+	struct blk_slot *slot = &queue->slots[id];
+	const uint8_t *footer = vio_queue_footer(queue->ring, id);
+	uint8_t status = __atomic_load_n(footer, __ATOMIC_RELAXED);
 	int result = status_error(queue, status);
 
 	release_data(queue, slot, result == 0);

@@ -191,9 +191,8 @@ static unsigned finish_parts(struct vio_blk_queue *queue, const struct vio_queue
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		struct blk_slot *slot = used[i].cookie;
-		struct vio_blk_request *request = slot->request;
-		int result = blk_part_finish(queue, slot);
+		struct vio_blk_request *request = queue->slots[used[i].id].request;
+		int result = blk_part_finish(queue, used[i].id);
 
 		if (result < 0) {
 			note_error(queue, request, result);
@@ -272,7 +271,7 @@ bool vio_blk_wait_expired(struct vio_blk_queue *queue)
 
 bool vio_blk_has_interrupts(const struct vio_blk_queue *queue)
 {
-	return queue->blk->transport->interrupts;
+	return vio_queue_has_interrupts(queue->ring);
 }
 
 int vio_blk_events_fd(const struct vio_blk *blk)
@@ -325,7 +324,7 @@ void vio_blk_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stat
 void blk_queue_evacuate(struct vio_blk_queue *queue, int error)
 {
 	struct vio_blk_request *request;
-	struct blk_slot *slot;
+	int id;
 
 	request = queue->continuing;
 	if (request) {
@@ -334,9 +333,9 @@ void blk_queue_evacuate(struct vio_blk_queue *queue, int error)
 			append(&queue->finished, request);
 		}
 	}
-	while ((slot = vio_queue_take(queue->ring)) != NULL) {
-		request = slot->request;
-		blk_part_abandon(queue, slot);
+	while ((id = vio_queue_take(queue->ring)) >= 0) {
+		request = queue->slots[id].request;
+		blk_part_abandon(queue, &queue->slots[id]);
 		note_error(queue, request, error);
 		if (is_done(request)) {
 			append(&queue->finished, request);

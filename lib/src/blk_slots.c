@@ -7,28 +7,14 @@
 
 #include "dma_internal.h"
 
-static void link_slots(struct vio_blk_queue *queue)
+static int open_slots(struct vio_blk_queue *queue, struct vio_error *err)
 {
-	for (uint16_t i = 0; i < queue->slot_count; i++) {
-		struct blk_slot *slot = &queue->slots[i];
-		size_t offset = i * sizeof(struct blk_wire);
-
-		slot->wire = (struct blk_wire *)queue->wires.addr + i;
-		slot->wire_iova.raw = queue->wires.iova.raw + offset;
-		slot->next_free = (uint16_t)(i + 1);
-	}
-}
-
-static int open_wires(struct vio_blk_queue *queue, struct vio_error *err)
-{
-	/* without indirect descriptors the shortest chain, a flush, takes two */
-	queue->slot_count = vio_queue_size(queue->ring) / 2;
+	queue->slot_count = vio_queue_ids(queue->ring);
 	queue->slots = calloc(queue->slot_count, sizeof(*queue->slots));
 	if (!queue->slots) {
 		return vio_fail(err, -ENOMEM, "%s: out of memory", queue->blk->transport->name);
 	}
-	return dma_alloc_piece(queue->blk->dma, queue->slot_count * sizeof(struct blk_wire),
-			       &queue->wires, err);
+	return 0;
 }
 
 static int open_bounce(struct vio_blk_queue *queue, struct vio_error *err)
@@ -65,18 +51,13 @@ static void close_bounce(struct vio_blk_queue *queue)
 
 int blk_slots_open(struct vio_blk_queue *queue, struct vio_error *err)
 {
-	int rc = open_wires(queue, err);
+	int rc = open_slots(queue, err);
 
-	if (rc == 0) {
-		link_slots(queue);
-		rc = open_bounce(queue, err);
-	}
-	return rc;
+	return rc < 0 ? rc : open_bounce(queue, err);
 }
 
 void blk_slots_close(struct vio_blk_queue *queue)
 {
 	close_bounce(queue);
-	vio_dma_free(queue->blk->dma, &queue->wires);
 	free(queue->slots);
 }

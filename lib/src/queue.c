@@ -10,26 +10,14 @@
 
 #include "clock.h"
 #include "dma_internal.h"
-#include "split.h"
-
-struct vio_queue {
-	struct split_ring ring;
-	struct vio_transport *transport;
-	struct vio_dma_memory memory;
-	uint16_t index;
-	unsigned fruitless; /* times armed since something was reaped */
-	unsigned missed;    /* completions in a row that no interrupt told of */
-	unsigned news;      /* enum vio_event bits that vio_queue_wait() was told of */
-	uint32_t counted;   /* of ring.published, in stats.chains */
-	struct vio_spin spin;
-	struct vio_queue_stats stats;
-};
-
+#include "queue_internal.h"
 enum {
 	QUEUE_SIZE_MAX = 32768, /* 2.6 */
 	SPIN_LOOKS = 64,        /* between two looks at the clock */
 	MISSED_MAX = 3,         /* chosen: one may be late, three in a row never come */
-	LATE_MS = 1,            /* chosen: how late after its completion an interrupt may be */
+	RESET_MS = 1000,        /* queue.h */
+	RESET_PAUSE_US = 100,
+	LATE_MS = 1, /* chosen: how late after its completion an interrupt may be */
 };
 
 static int check_size(struct vio_transport *t, uint16_t index, uint16_t max, struct vio_error *err)
@@ -70,7 +58,13 @@ static uint16_t choose_size(const struct vio_transport *t, uint16_t wanted, uint
 	return t->fixed_queue_size || wanted > max ? max : wanted;
 }
 
-static int build(struct vio_queue *queue, uint16_t size, struct vio_error *err)
+static bool has_feature(const struct vio_queue *queue, unsigned bit)
+{
+	return (queue->features & VIO_FEATURE(bit)) != 0;
+}
+
+static int build(struct vio_queue *queue, const struct vio_queue_options *options, uint16_t size,
+		 struct vio_error *err)
 {
 	struct vio_transport *t = queue->transport;
 	struct split_layout layout = split_layout(size, t->ring_align);
@@ -79,14 +73,20 @@ static int build(struct vio_queue *queue, uint16_t size, struct vio_error *err)
 	if (rc < 0) {
 		return rc;
 	}
-	if (split_init(&queue->ring, queue->memory.addr, size, t->ring_align) < 0) {
+	rc = frames_open(&queue->frames, t->dma, size, options,
+			 has_feature(queue, VIRTIO_RING_F_INDIRECT_DESC), err);
+	if (rc < 0) {
+		return rc;
+	}
+	if (split_init(&queue->ring, queue->memory.addr, size, t->ring_align, &queue->frames,
+		       has_feature(queue, VIRTIO_RING_F_EVENT_IDX)) < 0) {
 		return vio_fail(err, -ENOMEM, "%s: out of memory", t->name);
 	}
 	return hand_over(queue, err);
 }
 
-int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t index, uint16_t size,
-		   struct vio_error *err)
+int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t index,
+		   const struct vio_queue_options *options, struct vio_error *err)
 {
 	struct vio_transport *t = vio_device_transport(device);
 	uint16_t max = t->ops->queue_max_size(t, index);
@@ -103,8 +103,10 @@ int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t i
 	}
 	queue->transport = t;
 	queue->index = index;
+	queue->features = vio_device_features(device);
+	queue->has_interrupts = t->interrupts;
 	vio_spin_init(&queue->spin, VIO_POLL_AUTO, VIO_POLL_US_DEFAULT);
-	rc = build(queue, choose_size(t, size, max), err);
+	rc = build(queue, options, choose_size(t, options->size, max), err);
 	if (rc < 0) {
 		vio_queue_close(queue);
 		return rc;
@@ -145,6 +147,7 @@ void vio_queue_close(struct vio_queue *queue)
 	if (!queue) {
 		return;
 	}
+	frames_close(&queue->frames, queue->transport->dma);
 	vio_dma_free(queue->transport->dma, &queue->memory);
 	split_free(&queue->ring);
 	free(queue);
@@ -155,28 +158,47 @@ uint16_t vio_queue_size(const struct vio_queue *queue)
 	return queue->ring.size;
 }
 
-uint16_t vio_queue_free(const struct vio_queue *queue)
+uint16_t vio_queue_ids(const struct vio_queue *queue)
 {
-	return queue->ring.free_count;
+	return queue->ring.size;
+}
+
+unsigned vio_queue_segments_max(const struct vio_queue *queue)
+{
+	unsigned direct = queue->ring.size - (unsigned)queue->frames.edges;
+	int table = queue->frames.table_segments;
+
+	return table > (int)direct ? (unsigned)table : direct;
+}
+
+void *vio_queue_header(const struct vio_queue *queue, uint16_t id)
+{
+	return queue->frames.header_size ? frame_header(&queue->frames, id) : NULL;
+}
+
+void *vio_queue_footer(const struct vio_queue *queue, uint16_t id)
+{
+	return queue->frames.footer_size ? frame_footer(&queue->frames, id) : NULL;
+}
+
+int vio_queue_next(const struct vio_queue *queue)
+{
+	return queue_next(queue);
 }
 
 int vio_queue_add(struct vio_queue *queue, const struct vio_segment *segments, unsigned reads,
-		  unsigned writes, void *cookie)
+		  unsigned writes)
 {
-	return split_add(&queue->ring, segments, reads, writes, cookie);
+	return queue_add(queue, segments, reads, writes);
 }
 
 bool vio_queue_kick(struct vio_queue *queue)
 {
-	if (!split_publish(&queue->ring)) {
-		return false;
-	}
-	queue->transport->ops->notify(queue->transport, queue->index);
-	return true;
+	return queue_kick(queue);
 }
 
 /* A call of its own: who does not wait pays nothing for it. */
-__attribute__((noinline)) static int was_worth_waiting(struct vio_queue *queue, int n)
+int queue_was_worth_waiting(struct vio_queue *queue, int n)
 {
 	queue->fruitless = 0;
 	split_disarm(&queue->ring);
@@ -185,9 +207,39 @@ __attribute__((noinline)) static int was_worth_waiting(struct vio_queue *queue, 
 
 int vio_queue_reap(struct vio_queue *queue, struct vio_queue_used *used, unsigned max)
 {
-	int n = split_reap(&queue->ring, used, max);
+	return queue_reap(queue, used, max);
+}
 
-	return n > 0 && queue->fruitless ? was_worth_waiting(queue, n) : n;
+/* The transport's part of vio_queue_reset() is asked until it is done. */
+static int wait_until_reset(struct vio_queue *queue)
+{
+	struct vio_transport *t = queue->transport;
+	uint64_t start = clock_ms();
+	int rc;
+
+	while ((rc = t->ops->queue_is_reset(t, queue->index)) == 0) {
+		if (clock_ms() - start >= RESET_MS) {
+			return -ETIMEDOUT;
+		}
+		clock_pause_us(RESET_PAUSE_US);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int vio_queue_reset(struct vio_queue *queue, struct vio_error *err)
+{
+	struct vio_transport *t = queue->transport;
+
+	if (!has_feature(queue, VIO_F_RING_RESET) || !t->ops->queue_reset) {
+		return vio_fail(err, -ENOTSUP, "%s: queues cannot be reset on their own", t->name);
+	}
+	t->ops->queue_reset(t, queue->index);
+	if (wait_until_reset(queue) < 0) {
+		return vio_fail(err, -ETIMEDOUT,
+				"%s: the device did not confirm the reset of queue %u", t->name,
+				queue->index);
+	}
+	return 0;
 }
 
 unsigned vio_queue_in_flight(const struct vio_queue *queue)
@@ -200,7 +252,7 @@ const char *vio_queue_fault(const struct vio_queue *queue)
 	return queue->ring.fault;
 }
 
-void *vio_queue_take(struct vio_queue *queue)
+int vio_queue_take(struct vio_queue *queue)
 {
 	return split_take(&queue->ring);
 }
@@ -218,7 +270,7 @@ bool vio_queue_wait_arm(struct vio_queue *queue)
 {
 	struct vio_transport *t = queue->transport;
 
-	if (split_arm(&queue->ring, t->interrupts && queue->ring.in_flight)) {
+	if (split_arm(&queue->ring, queue->has_interrupts && queue->ring.in_flight)) {
 		split_disarm(&queue->ring);
 		return true;
 	}
@@ -238,7 +290,7 @@ unsigned vio_queue_wait_ack(struct vio_queue *queue)
 	unsigned events = t->ops->wait_ack(t, queue->index);
 
 	split_disarm(&queue->ring);
-	if (t->interrupts) {
+	if (queue->has_interrupts) {
 		queue->stats.interrupts++;
 		if (split_has_used(&queue->ring)) {
 			queue->missed = 0;
@@ -276,8 +328,14 @@ static void give_up_interrupts(struct vio_queue *queue)
 		"interrupt's line in /proc/interrupts",
 		t->name, t->wake_up);
 	split_disarm(&queue->ring);
-	t->interrupts = false;
+	queue->has_interrupts = false;
+	t->ops->wait_by_timer(t, queue->index);
 	queue->fruitless = 0;
+}
+
+bool vio_queue_has_interrupts(const struct vio_queue *queue)
+{
+	return queue->has_interrupts;
 }
 
 bool vio_queue_wait_expired(struct vio_queue *queue)

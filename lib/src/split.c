@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- *    shadow (ours)            ring memory (the device's)
- *   +--------------+   add    +-------------+
- *   | cookie, next | -------> | descriptors |   addr | len | flags | next
- *   | last, count  |          +-------------+
- *   +--------------+ publish  +-------------+
- *    added, published ------> |  available  |   flags | idx | ring[size]
- *                             +-------------+
- *    used_index   <---------- |    used     |   flags | idx | ring[size]{id, len}
- *                      reap   +-------------+
- *
- * Free descriptors form a list through shadow[].next. A chain takes its
- * descriptors from the head of that list in order, and goes back to it in one
- * piece, because last tells where the chain ends.
- */
+/* What of a split ring is rare; see the picture in split.h. */
 #include "split.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Chosen: keeps what the device writes off the cache lines that we write. */
-#define CACHE_LINE 64u
 
 static size_t align_up(size_t value, size_t align)
 {
@@ -32,6 +14,7 @@ static size_t align_up(size_t value, size_t align)
 struct split_layout split_layout(uint16_t size, uint32_t used_align)
 {
 	struct split_layout layout;
+	/* chosen: keeps what the device writes off the cache lines that we write */
 	size_t align = used_align > CACHE_LINE ? used_align : CACHE_LINE;
 
 	/* 2.7: the extra two bytes of either ring are the event index fields */
@@ -44,14 +27,39 @@ struct split_layout split_layout(uint16_t size, uint32_t used_align)
 	return layout;
 }
 
+/*
+ * No interrupts. With the event index the flag is not to be used (2.7.7.1): an index
+ * that has just been passed will not be again for 65535 completions, and one interrupt
+ * too many then does no harm.
+ */
+static void forbid_interrupts(struct split_ring *ring)
+{
+	ring->interrupts_wanted = false;
+	if (ring->has_event_index) {
+		store16(split_used_event(ring), (uint16_t)(ring->used_index - 1));
+	} else {
+		store16(&ring->available->flags, VRING_AVAIL_F_NO_INTERRUPT);
+	}
+}
+
+static void allow_interrupts(struct split_ring *ring)
+{
+	ring->interrupts_wanted = true;
+	if (ring->has_event_index) {
+		store16(split_used_event(ring), ring->used_index);
+	} else {
+		store16(&ring->available->flags, 0);
+	}
+}
+
 void split_clear(struct split_ring *ring, void *memory, uint32_t used_align)
 {
 	struct split_layout layout = split_layout(ring->size, used_align);
 
 	memset(memory, 0, layout.total);
-	memset(ring->shadow, 0, sizeof(*ring->shadow) * ring->size);
+	memset(ring->chains, 0, sizeof(*ring->chains) * ring->size);
 	for (uint16_t i = 0; i < ring->size; i++) {
-		ring->shadow[i].next = (uint16_t)(i + 1);
+		ring->chains[i].next = (uint16_t)(i + 1);
 	}
 	ring->free_head = 0;
 	ring->free_count = ring->size;
@@ -59,21 +67,23 @@ void split_clear(struct split_ring *ring, void *memory, uint32_t used_align)
 	ring->published = 0;
 	ring->used_index = 0;
 	ring->in_flight = 0;
-	ring->interrupts_wanted = false;
 	ring->fault[0] = '\0';
-	store16(&ring->available->flags, VRING_AVAIL_F_NO_INTERRUPT);
+	forbid_interrupts(ring);
 }
 
-int split_init(struct split_ring *ring, void *memory, uint16_t size, uint32_t used_align)
+int split_init(struct split_ring *ring, void *memory, uint16_t size, uint32_t used_align,
+	       const struct frames *frames, bool has_event_index)
 {
 	struct split_layout layout = split_layout(size, used_align);
 	char *base = memory;
 
-	ring->shadow = calloc(size, sizeof(*ring->shadow));
-	if (!ring->shadow) {
+	ring->chains = calloc(size, sizeof(*ring->chains));
+	if (!ring->chains) {
 		return -ENOMEM;
 	}
 	ring->size = size;
+	ring->frames = frames;
+	ring->has_event_index = has_event_index;
 	ring->descriptors = memory;
 	ring->available = (struct vring_avail *)(void *)(base + layout.available_offset);
 	ring->used = (const struct vring_used *)(void *)(base + layout.used_offset);
@@ -83,41 +93,95 @@ int split_init(struct split_ring *ring, void *memory, uint16_t size, uint32_t us
 
 void split_free(struct split_ring *ring)
 {
-	free(ring->shadow);
-	ring->shadow = NULL;
+	free(ring->chains);
+	ring->chains = NULL;
 }
 
-/* Fills descriptors along the free list; returns the last one used. */
+static void write_descriptor(struct vring_desc *descriptor, struct vio_segment segment,
+			     unsigned flags, uint16_t next)
+{
+	descriptor->addr = wire64(segment.iova.raw);
+	descriptor->len = wire32(segment.length);
+	descriptor->flags = wire16((uint16_t)flags);
+	descriptor->next = wire16(next);
+}
+
+/* All but where the data is. */
+void split_write_table(struct split_ring *ring, uint16_t id, unsigned reads, unsigned writes)
+{
+	const struct frames *frames = ring->frames;
+	struct vring_desc *table = frame_table(frames, id);
+	unsigned header = frames->header_size != 0;
+	unsigned total = reads + writes + frames->edges;
+
+	for (unsigned i = 0; i < total; i++) {
+		struct vio_segment segment = {{0}, 0};
+		bool is_footer = frames->footer_size != 0 && i == total - 1;
+
+		if (header && i == 0) {
+			segment = frame_segment(frames, id, 0, frames->header_size);
+		} else if (is_footer) {
+			segment = frame_segment(frames, id, frames->footer_offset,
+						frames->footer_size);
+		}
+		write_descriptor(&table[i], segment,
+				 (i < header + reads ? 0 : VRING_DESC_F_WRITE) |
+					 (i + 1 < total ? VRING_DESC_F_NEXT : 0),
+				 (uint16_t)(i + 1));
+	}
+	write_descriptor(&ring->descriptors[id],
+			 frame_segment(frames, id, frames->table_offset, total * sizeof(*table)),
+			 VRING_DESC_F_INDIRECT, 0);
+	ring->chains[id].shape = split_shape(reads, writes);
+}
+
+/* The next descriptor of the free list. */
+static void push(struct split_ring *ring, uint16_t *last, struct vio_segment segment,
+		 unsigned flags)
+{
+	uint16_t i = ring->free_head;
+
+	ring->chains[i].shape = 0;
+	write_descriptor(&ring->descriptors[i], segment, flags | VRING_DESC_F_NEXT,
+			 ring->chains[i].next);
+	*last = i;
+	ring->free_head = ring->chains[i].next;
+}
+
 static uint16_t write_chain(struct split_ring *ring, const struct vio_segment *segments,
 			    unsigned reads, unsigned total)
 {
-	uint16_t i = ring->free_head;
-	uint16_t last = i;
+	const struct frames *frames = ring->frames;
+	uint16_t id = ring->free_head;
+	uint16_t last = id;
 
-	for (unsigned n = 0; n < total; n++) {
-		struct vring_desc *d = &ring->descriptors[i];
-		unsigned flags = n < reads ? 0 : VRING_DESC_F_WRITE;
-
-		if (n + 1 < total) {
-			flags |= VRING_DESC_F_NEXT;
-		}
-		d->addr = wire64(segments[n].iova.raw);
-		d->len = wire32(segments[n].length);
-		d->flags = wire16((uint16_t)flags);
-		d->next = wire16(ring->shadow[i].next);
-		last = i;
-		i = ring->shadow[i].next;
+	if (frames->header_size) {
+		push(ring, &last, frame_segment(frames, id, 0, frames->header_size), 0);
 	}
-	ring->free_head = i;
+	for (unsigned i = 0; i < total; i++) {
+		push(ring, &last, segments[i], i < reads ? 0 : VRING_DESC_F_WRITE);
+	}
+	if (frames->footer_size) {
+		push(ring, &last,
+		     frame_segment(frames, id, frames->footer_offset, frames->footer_size),
+		     VRING_DESC_F_WRITE);
+	}
 	return last;
 }
 
-int split_add(struct split_ring *ring, const struct vio_segment *segments, unsigned reads,
-	      unsigned writes, void *cookie)
+/* The last one does not go on. */
+static void end_chain(struct split_ring *ring, uint16_t last, bool is_written)
 {
-	unsigned total = reads + writes;
-	uint16_t head = ring->free_head;
-	struct split_shadow *shadow;
+	ring->descriptors[last].flags = wire16(is_written ? VRING_DESC_F_WRITE : 0);
+}
+
+int split_add_slowly(struct split_ring *ring, const struct vio_segment *segments, unsigned reads,
+		     unsigned writes)
+{
+	const struct frames *frames = ring->frames;
+	unsigned total = reads + writes + frames->edges;
+	uint16_t id = ring->free_head;
+	uint16_t last;
 
 	if (ring->fault[0]) {
 		return -ENODEV;
@@ -125,133 +189,44 @@ int split_add(struct split_ring *ring, const struct vio_segment *segments, unsig
 	if (total == 0 || total > ring->size) {
 		return -EINVAL;
 	}
-	if (total > ring->free_count) {
+	if (ring->free_count == 0 || total > ring->free_count) {
 		return -EAGAIN;
 	}
-	shadow = &ring->shadow[head];
-	shadow->last = write_chain(ring, segments, reads, total);
-	shadow->count = (uint16_t)total;
-	shadow->cookie = cookie;
-	shadow->position = ring->added;
-	ring->available->ring[ring->added & (ring->size - 1u)] = wire16(head);
-	ring->free_count = (uint16_t)(ring->free_count - total);
-	ring->added++;
-	ring->in_flight++;
-	return 0;
+	last = write_chain(ring, segments, reads, reads + writes);
+	end_chain(ring, last, writes || frames->footer_size);
+	ring->chains[id].last = last;
+	return split_enlist(ring, id, total);
 }
 
-bool split_publish(struct split_ring *ring)
-{
-	if (ring->published == ring->added) {
-		return false;
-	}
-	ring->published = ring->added;
-	/* descriptors and ring entries must be seen before the index that names them */
-	store16_release(&ring->available->idx, (uint16_t)ring->published);
-	/*
-	 * the index must be seen before we look whether the device sleeps; without
-	 * this both may miss each other and the request waits for ever
-	 */
-	full_fence();
-	return !(load16(&ring->used->flags) & VRING_USED_F_NO_NOTIFY);
-}
-
-/* Chains published and not given back: the most that the device may return. */
-static uint16_t returnable(const struct split_ring *ring)
-{
-	return (uint16_t)(ring->in_flight - (ring->added - ring->published));
-}
-
-__attribute__((cold)) static int violated(struct split_ring *ring, const char *what, uint32_t found)
+__attribute__((cold)) int split_violated(struct split_ring *ring, const char *what, uint32_t found)
 {
 	if (!ring->fault[0]) {
 		snprintf(ring->fault, sizeof(ring->fault), "%s (%u, in flight %u of %u)", what,
 			 found, ring->in_flight, ring->size);
+		ring->free_count = 0; /* so that adding goes the slow way, which asks */
 	}
 	return -EPROTO;
 }
 
-static bool was_published(const struct split_ring *ring, const struct split_shadow *shadow)
-{
-	return ring->added - shadow->position > ring->added - ring->published;
-}
-
-static void release_chain(struct split_ring *ring, uint16_t head)
-{
-	struct split_shadow *shadow = &ring->shadow[head];
-
-	shadow->cookie = NULL;
-	ring->shadow[shadow->last].next = ring->free_head;
-	ring->free_head = head;
-	ring->free_count = (uint16_t)(ring->free_count + shadow->count);
-	ring->in_flight--;
-}
-
-/* One entry of the used ring: loaded once, checked, then believed. */
-static int take_used(struct split_ring *ring, struct vio_queue_used *out)
-{
-	const struct vring_used_elem *element =
-		&ring->used->ring[ring->used_index & (uint16_t)(ring->size - 1)];
-	uint32_t id = load32(&element->id);
-	struct split_shadow *shadow;
-
-	out->length = load32(&element->len);
-	if (id >= ring->size) {
-		return violated(ring, "the device returned an id outside the ring", id);
-	}
-	shadow = &ring->shadow[id];
-	if (!shadow->cookie) {
-		return violated(ring, "the device returned an id that is not in flight", id);
-	}
-	if (!was_published(ring, shadow)) {
-		return violated(ring, "the device returned an id it was not given yet", id);
-	}
-	out->cookie = shadow->cookie;
-	release_chain(ring, (uint16_t)id);
-	ring->used_index++;
-	return 0;
-}
-
-int split_reap(struct split_ring *ring, struct vio_queue_used *used, unsigned max)
-{
-	/* the entries and the data must be seen no earlier than the index that names them */
-	uint16_t index = load16_acquire(&ring->used->idx);
-	uint16_t ready = (uint16_t)(index - ring->used_index);
-	unsigned n = 0;
-
-	if (ring->fault[0]) {
-		return -EPROTO;
-	}
-	if (ready > returnable(ring)) {
-		return violated(ring, "the device's used index jumped", index);
-	}
-	while (n < max && n < ready) {
-		if (take_used(ring, &used[n]) < 0) {
-			return n ? (int)n : -EPROTO;
-		}
-		n++;
-	}
-	return (int)n;
-}
-
-/* Stored only when it changes: the device reads this line with every completion. */
-static void want_interrupts(struct split_ring *ring, bool wanted)
-{
-	if (wanted != ring->interrupts_wanted) {
-		ring->interrupts_wanted = wanted;
-		store16(&ring->available->flags, wanted ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
-	}
-}
-
 void split_disarm(struct split_ring *ring)
 {
-	/* no fence: an interrupt that is on its way already is stale, not wrong */
-	want_interrupts(ring, false);
+	/*
+	 * stored only when it changes: the device reads this line with every completion;
+	 * no fence: an interrupt that is on its way already is stale, not wrong
+	 */
+	if (ring->interrupts_wanted) {
+		forbid_interrupts(ring);
+	}
 }
 
 bool split_arm(struct split_ring *ring, bool interrupts)
 {
-	want_interrupts(ring, interrupts);
+	if (interrupts) {
+		/* with the event index also when it is wanted already: for the next completion */
+		allow_interrupts(ring);
+	} else {
+		split_disarm(ring);
+	}
 	/*
 	 * our wish must be seen before we look a last time; a completion in between
 	 * would otherwise come without an interrupt and without being noticed
@@ -260,17 +235,15 @@ bool split_arm(struct split_ring *ring, bool interrupts)
 	return split_has_used(ring);
 }
 
-void *split_take(struct split_ring *ring)
+int split_take(struct split_ring *ring)
 {
 	/* a late kick must not publish chains whose buffers went back to their owners */
 	ring->added = ring->published;
 	for (uint16_t i = 0; i < ring->size && ring->in_flight > 0; i++) {
-		void *cookie = ring->shadow[i].cookie;
-
-		if (cookie) {
-			release_chain(ring, i);
-			return cookie;
+		if (ring->chains[i].count) {
+			split_release(ring, i);
+			return i;
 		}
 	}
-	return NULL;
+	return -ENOENT;
 }

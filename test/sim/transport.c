@@ -278,12 +278,13 @@ static int queue_setup(struct vio_transport *t, uint16_t index, const struct vio
 	return 0;
 }
 
-static void notify(struct vio_transport *t, uint16_t index)
+static void notify(struct vio_transport *t, uint16_t index, uint32_t value)
 {
 	struct sim *sim = sim_of(t);
 	uint64_t one = 1;
 
 	(void)index;
+	(void)value;
 	if (sim->knobs.gone) {
 		return;
 	}
@@ -323,6 +324,12 @@ static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless
 	if (timerfd_settime(sim->timer_fd, 0, &pause, NULL) < 0) {
 		abort();
 	}
+}
+
+static void wait_by_timer(struct vio_transport *t, uint16_t index)
+{
+	(void)index;
+	t->interrupts = false;
 }
 
 static unsigned wait_ack(struct vio_transport *t, uint16_t index)
@@ -380,6 +387,7 @@ static const struct vio_transport_ops all_ops = {
 	.wait_fd = wait_fd,
 	.wait_arm = wait_arm,
 	.wait_ack = wait_ack,
+	.wait_by_timer = wait_by_timer,
 	.cut_off = cut_off,
 	.close = close_transport,
 };

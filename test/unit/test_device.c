@@ -229,9 +229,16 @@ START_TEST(test_config_end)
 }
 END_TEST
 
+static int try_queue(uint16_t index, uint16_t size)
+{
+	const struct vio_queue_options options = {.size = size};
+
+	return vio_queue_open(&vq, device, index, &options, &err);
+}
+
 static void open_queue(uint16_t size)
 {
-	int rc = vio_queue_open(&vq, device, 0, size, &err);
+	int rc = try_queue(0, size);
 
 	ck_assert_msg(rc == 0, "%d: %s", rc, err.text);
 }
@@ -349,10 +356,9 @@ START_TEST(test_impossible_queues)
 
 	o.queue_max = impossible_queues[_i].says;
 	assert_open(open_device(&o));
-	ck_assert_int_eq(vio_queue_open(&vq, device, 0, 256, &err), impossible_queues[_i].rc);
+	ck_assert_int_eq(try_queue(0, 256), impossible_queues[_i].rc);
 	ck_assert_ptr_null(vq);
-	ck_assert_int_eq(vio_queue_open(&vq, device, 1, 256, &err),
-			 -ENODEV); /* this device has one */
+	ck_assert_int_eq(try_queue(1, 256), -ENODEV); /* this device has one */
 }
 END_TEST
 
@@ -367,7 +373,8 @@ START_TEST(test_queue_sizes)
 	vio_queue_close(vq);
 	open_queue(8);
 	ck_assert_uint_eq(vio_queue_size(vq), 8);
-	ck_assert_uint_eq(vio_queue_free(vq), 8);
+	ck_assert_uint_eq(vio_queue_ids(vq), 8);
+	ck_assert_uint_eq(vio_queue_segments_max(vq), 8);
 }
 END_TEST
 
@@ -378,9 +385,9 @@ START_TEST(test_queue_memory)
 	o.pool_page = 4096;
 	assert_open(open_device(&o));
 	sim_pool_starve(sim_pool(sim), 0, 1);
-	ck_assert_int_eq(vio_queue_open(&vq, device, 0, 16, &err), -ENOMEM);
+	ck_assert_int_eq(try_queue(0, 16), -ENOMEM);
 	/* 256 entries do not lie in one page of 4096 bytes, and must not lie in two */
-	ck_assert_int_eq(vio_queue_open(&vq, device, 0, 256, &err), -ENOTSUP);
+	ck_assert_int_eq(try_queue(0, 256), -ENOTSUP);
 	open_queue(64);
 }
 END_TEST
@@ -410,7 +417,7 @@ static void add_flush(const struct vio_dma_memory *memory)
 	memset(memory->addr, 0, 16);
 	((uint8_t *)memory->addr)[0] = VIRTIO_BLK_T_FLUSH;
 	((uint8_t *)memory->addr)[16] = 0xff;
-	must(vio_queue_add(vq, segments, 1, 1, &segments) == 0);
+	must(vio_queue_add(vq, segments, 1, 1) >= 0);
 	vio_queue_kick(vq);
 }
 

@@ -167,9 +167,10 @@ static int v1_queue_setup(struct vio_transport *t, uint16_t index,
 	return 0;
 }
 
-static void mmio_notify(struct vio_transport *t, uint16_t index)
+static void mmio_notify(struct vio_transport *t, uint16_t index, uint32_t value)
 {
-	write32(mmio_of(t), VIRTIO_MMIO_QUEUE_NOTIFY, index);
+	(void)index;
+	write32(mmio_of(t), VIRTIO_MMIO_QUEUE_NOTIFY, value);
 }
 
 uint8_t viot_mmio_isr(struct viot_base *base)
@@ -217,6 +218,7 @@ const struct vio_transport_ops viot_mmio_version2_ops = {
 	.wait_fd = viot_base_wait_fd,
 	.wait_arm = viot_base_wait_arm,
 	.wait_ack = viot_base_wait_ack,
+	.wait_by_timer = viot_base_wait_by_timer,
 	.close = mmio_close,
 };
 
@@ -233,5 +235,6 @@ const struct vio_transport_ops viot_mmio_version1_ops = {
 	.wait_fd = viot_base_wait_fd,
 	.wait_arm = viot_base_wait_arm,
 	.wait_ack = viot_base_wait_ack,
+	.wait_by_timer = viot_base_wait_by_timer,
 	.close = mmio_close,
 };

@@ -200,8 +200,9 @@ static int legacy_queue_setup(struct vio_transport *t, uint16_t index,
 	return 0;
 }
 
-static void legacy_notify(struct vio_transport *t, uint16_t index)
+static void legacy_notify(struct vio_transport *t, uint16_t index, uint32_t value)
 {
+	(void)value;
 	write16(viot_pci_of(t), VIRTIO_PCI_QUEUE_NOTIFY, index);
 }
 
@@ -258,6 +259,7 @@ const struct vio_transport_ops viot_pci_legacy_ops = {
 	.wait_fd = viot_base_wait_fd,
 	.wait_arm = viot_base_wait_arm,
 	.wait_ack = viot_base_wait_ack,
+	.wait_by_timer = viot_base_wait_by_timer,
 	.cut_off = legacy_cut_off,
 	.close = legacy_close,
 };

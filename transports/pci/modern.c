@@ -173,8 +173,9 @@ static int modern_queue_setup(struct vio_transport *t, uint16_t index,
 	return 0;
 }
 
-static void modern_notify(struct vio_transport *t, uint16_t index)
+static void modern_notify(struct vio_transport *t, uint16_t index, uint32_t value)
 {
+	(void)value; /* 4.1.5.2: 16 bits without NOTIFICATION_DATA */
 	register_write16(viot_pci_of(t)->doorbell[index], index);
 }
 
@@ -231,6 +232,7 @@ const struct vio_transport_ops viot_pci_modern_ops = {
 	.wait_fd = viot_base_wait_fd,
 	.wait_arm = viot_base_wait_arm,
 	.wait_ack = viot_base_wait_ack,
+	.wait_by_timer = viot_base_wait_by_timer,
 	.cut_off = modern_cut_off,
 	.close = modern_close,
 };

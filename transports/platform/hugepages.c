@@ -77,7 +77,7 @@ static int map_pages(struct hugepages *huge, struct vio_error *err)
 			"less with dma=",
 			huge->pool.size, strerror(errno));
 	}
-	huge->pool.base = base;
+	viot_pool_place(&huge->pool, base);
 	madvise(base, huge->pool.size, MADV_DONTFORK);
 	return 0;
 }

@@ -200,6 +200,7 @@ static inline uint8_t viot_base_status(struct viot_base *base, uint8_t status)
 int viot_base_wait_fd(struct vio_transport *t, uint16_t index);
 void viot_base_wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless);
 unsigned viot_base_wait_ack(struct vio_transport *t, uint16_t index);
+void viot_base_wait_by_timer(struct vio_transport *t, uint16_t index);
 
 int viot_check_type(const char *name, uint32_t found, const struct viot_options *options,
 		    struct vio_error *err);

@@ -130,13 +130,22 @@ int viot_pool_init(struct viot_pool *pool, size_t size, unsigned page_shift, str
 {
 	pool->dma.ops = &pool_ops;
 	pool->dma.contiguous = (size_t)1 << page_shift;
+	pool->dma.page_shift = page_shift;
 	pool->size = size;
 	pool->page_shift = page_shift;
 	pool->units = size >> UNIT_SHIFT;
 	pthread_mutex_init(&pool->mutex, NULL);
 	pool->device = calloc((size >> page_shift) + 1, sizeof(*pool->device));
 	pool->taken = calloc(pool->units, sizeof(*pool->taken));
+	pool->dma.pages = pool->device;
 	return pool->device && pool->taken ? 0 : vio_fail(err, -ENOMEM, "out of memory");
+}
+
+void viot_pool_place(struct viot_pool *pool, void *base)
+{
+	pool->base = base;
+	pool->dma.base = (uintptr_t)base;
+	pool->dma.size = pool->size;
 }
 
 void viot_pool_destroy(struct viot_pool *pool)

@@ -33,6 +33,8 @@ struct viot_pool {
 	void (*close)(struct viot_pool *pool);
 };
 
+/* Where the memory is mapped: from here on it can be shared without a call (dma.h). */
+void viot_pool_place(struct viot_pool *pool, void *base);
 /* @size: whole pages of 1 << @page_shift bytes. base and device[] are the caller's to fill. */
 int viot_pool_init(struct viot_pool *pool, size_t size, unsigned page_shift, struct vio_error *err);
 void viot_pool_destroy(struct viot_pool *pool);

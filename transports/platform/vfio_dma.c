@@ -59,7 +59,7 @@ static int map_memory(struct vfio_pool *vp, struct vio_error *err)
 		return vio_fail(err, -ENOMEM, "%zu bytes of DMA memory cannot be mapped (%s)",
 				vp->pool.size, strerror(errno));
 	}
-	vp->pool.base = base;
+	viot_pool_place(&vp->pool, base);
 	/* a child would get copies, and the device would go on with either */
 	madvise(base, vp->pool.size, MADV_DONTFORK);
 	madvise(base, vp->pool.size, MADV_HUGEPAGE);

@@ -227,3 +227,9 @@ unsigned viot_base_wait_ack(struct vio_transport *t, uint16_t index)
 	}
 	return atomic_load(&base->is_gone) ? events | VIO_EVENT_GONE : events;
 }
+
+void viot_base_wait_by_timer(struct vio_transport *t, uint16_t index)
+{
+	(void)index;
+	t->interrupts = false;
+}

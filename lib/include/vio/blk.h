@@ -36,7 +36,20 @@
  *
  * Every request has a deadline. When the device misses one, breaks the
  * specification, or asks for a reset, it is reset and every request in flight
- * is reaped with an error; see vio_blk_health().
+ * is reaped with an error; see vio_blk_health(). A device that may come back, or
+ * that asks for a reset, can instead be given what was in flight once more:
+ * vio_blk_options.replay.
+ *
+ * Several queues, one thread each:
+ *
+ *   options.queues = n                            vio_blk_info(blk)->queues says how many it is
+ *   vio_blk_queue(blk, i)                         everything that takes this, on thread i
+ *   vio_blk_check(blk), _restart, _events_…       on thread 0, the control thread
+ *   vio_blk_queue_check(queue)                    on thread i, about once a second
+ *
+ * Threads share nothing on the I/O path. When one of them finds that the device
+ * failed, vio_blk_health() says so to all: thread 0 then calls vio_blk_check(), which
+ * resets it, and every thread reaps what was in flight in its own queue.
  *
  * Close: vio_blk_close(blk), then vio_transport_close(t).
  */
@@ -66,11 +79,28 @@ struct vio_blk_queue;
 /* Zero or NULL means the default everywhere. */
 struct vio_blk_options {
 	uint16_t queue_size; /* entries, a power of two, 4..32768; default 256 */
+	uint16_t queues;     /* 1..64; default 1; the device may have fewer */
 	uint32_t timeout_ms; /* deadline of a request, 100..3600000; default 30000 */
 	size_t bounce_size;  /* bytes for copies, 64 KiB..64 MiB; default 1 MiB */
 	bool read_only;      /* refuse writes even if the device would take them */
 	enum vio_poll poll;  /* how vio_blk_wait() waits (spin.h) */
 	uint32_t poll_us;    /* longest spin of VIO_POLL_AUTO, 1..10000; default 100 */
+	/*
+	 * Keep what is in flight when the device goes and may come back
+	 * (vio_transport.may_return), or asks for a reset: after a restart it is given to
+	 * the device again, in order. Past its deadline it is reaped with -ETIMEDOUT. Only
+	 * for callers that never have overlapping requests of which one is a write in
+	 * flight at a time, or do not mind their order.
+	 */
+	bool replay;
+	/*
+	 * Feature bits (VIO_FEATURE) to do without, and to do with or fail with -ENOTSUP;
+	 * for tests and measurements. VIRTIO_F_RING_PACKED, VIRTIO_RING_F_INDIRECT_DESC,
+	 * VIRTIO_RING_F_EVENT_IDX, VIRTIO_F_IN_ORDER, VIRTIO_F_NOTIFICATION_DATA,
+	 * VIRTIO_F_RING_RESET and the features of block devices. By default everything
+	 * that is offered is used.
+	 */
+	uint64_t refused_features, required_features;
 };
 
 /* Limits of a command on ranges; all 0 where the device lacks the command. */
@@ -92,11 +122,14 @@ struct vio_blk_info {
 	uint32_t segment_max_size;    /* bytes, never 0; UINT32_MAX = no limit */
 	uint32_t segments_max;        /* per request, >= 1 */
 	uint16_t queue_size;          /* entries in use */
+	uint16_t queues;              /* in use: asked for, or all that the device has */
 	uint16_t queues_offered;      /* >= 1 */
 	uint16_t cylinders;           /* legacy geometry; all three 0 = not said */
 	uint8_t heads, sectors_per_track;
 	struct vio_blk_range_limits discard, write_zeroes, secure_erase;
 	bool write_zeroes_may_unmap;
+	bool has_lifetime;       /* VIO_BLK_GET_LIFETIME */
+	bool can_set_writeback;  /* vio_blk_set_writeback() */
 	bool read_only;          /* by the device, or by vio_blk_options */
 	bool can_flush;          /* VIRTIO_BLK_F_FLUSH: a volatile write cache may exist */
 	bool writeback;          /* the cache is on: written data is safe after a flush */
@@ -108,6 +141,16 @@ enum vio_blk_op {
 	VIO_BLK_WRITE,
 	VIO_BLK_FLUSH,  /* no buffer; -ENOTSUP without can_flush: there is nothing to flush */
 	VIO_BLK_GET_ID, /* one buffer of VIO_BLK_ID_SIZE bytes */
+	/*
+	 * On sector_count sectors from start_sector, without a buffer. What the device does
+	 * not take in one command is split at its limits (vio_blk_range_limits); what is not
+	 * a multiple of their alignment is left out of a discard, and -EINVAL for the others.
+	 * -ENOTSUP where the device lacks the command (5.2.6).
+	 */
+	VIO_BLK_DISCARD,      /* a hint: what is read there afterwards may be anything */
+	VIO_BLK_WRITE_ZEROES, /* reads zeroes afterwards; see `unmap` */
+	VIO_BLK_SECURE_ERASE,
+	VIO_BLK_GET_LIFETIME, /* one buffer of sizeof(struct virtio_blk_lifetime), as on the wire */
 };
 
 struct vio_blk_request {
@@ -116,6 +159,9 @@ struct vio_blk_request {
 	unsigned iov_count;
 	uint64_t start_sector;   /* multiple of block_size / 512 */
 	const struct iovec *iov; /* total: a multiple of block_size, at most 1 GiB */
+	uint64_t sector_count; /* DISCARD, WRITE_ZEROES, SECURE_ERASE: multiple of block_size / 512
+				*/
+	bool unmap;            /* WRITE_ZEROES: the device may free the space, where it can */
 	void *user_data;
 
 	/* set by the library, valid once reaped: 0 or a negative errno (error.h) */
@@ -161,7 +207,7 @@ VIO_EXPORT void vio_blk_close(struct vio_blk *blk);
 /* Valid until close; changes only inside vio_blk_check() and vio_blk_restart(). */
 VIO_EXPORT const struct vio_blk_info *vio_blk_info(const struct vio_blk *blk);
 
-/* Queue @index, < 1 in this version, or NULL. */
+/* Queue @index, or NULL if it is not below vio_blk_info(blk)->queues. */
 VIO_EXPORT struct vio_blk_queue *vio_blk_queue(struct vio_blk *blk, unsigned index);
 
 /**
@@ -251,6 +297,14 @@ struct vio_blk_stats {
 VIO_EXPORT void vio_blk_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats);
 
 /**
+ * vio_blk_queue_check - deadlines of one queue; call it about once a second
+ *
+ * On the queue's thread, for every queue but 0, which vio_blk_check() looks after.
+ * Returns false if the device is not GOOD: thread 0 should call vio_blk_check() soon.
+ */
+VIO_EXPORT bool vio_blk_queue_check(struct vio_blk_queue *queue);
+
+/**
  * vio_blk_check - deadlines and device events; call it about once a second
  *
  * Fails overdue requests (by a reset), notices DEVICE_NEEDS_RESET, a device that
@@ -267,12 +321,23 @@ VIO_EXPORT enum vio_blk_health vio_blk_health(const struct vio_blk *blk);
 VIO_EXPORT int vio_blk_error(const struct vio_blk *blk);
 
 /**
- * vio_blk_restart - bring a FAILED device back; everything must have been reaped
+ * vio_blk_restart - bring a FAILED device back
  *
- * Returns 0 and the device is GOOD; or a negative errno, and it stays FAILED or
- * becomes LOST; -ENODEV for a device that went. Blocks, bounded.
+ * All queues must have been reaped to the end, except for what is kept to be
+ * replayed: -EAGAIN while a thread has not done so yet. Returns 0 and the device is
+ * GOOD; or a negative errno, and it stays FAILED or becomes LOST; -ENODEV for a
+ * device that went, or has not come back yet (then it stays FAILED: try again).
+ * Blocks, bounded. Thread 0.
  */
 VIO_EXPORT int vio_blk_restart(struct vio_blk *blk, struct vio_error *err);
+
+/**
+ * vio_blk_set_writeback - switch the device's volatile write cache on or off (5.2.5)
+ *
+ * Off: what is written is safe when it is reaped. Returns 0, -ENOTSUP where the
+ * device cannot, -EIO if it did not do it. Nothing may be in flight. Thread 0.
+ */
+VIO_EXPORT int vio_blk_set_writeback(struct vio_blk *blk, bool on);
 
 /*
  * Blocking calls on queue 0, for its thread, while nothing else is in flight.

@@ -77,6 +77,15 @@ struct vio_dma {
 	 */
 	size_t contiguous;
 	/*
+	 * The memory as one table, so that sharing on the I/O path takes no call: pages of
+	 * 1 << page_shift bytes from base on, and what the device calls each. Constant once
+	 * open. size 0: there is no such table, or sharing is more than looking it up.
+	 */
+	uintptr_t base;
+	size_t size;
+	unsigned page_shift;
+	const uint64_t *pages;
+	/*
 	 * Set by the library, never cleared: a device did not confirm its reset
 	 * and may still write to this memory. The platform then keeps the pages
 	 * from ever being used for something else (VirtIO 1.2, 2.4).
@@ -116,6 +125,17 @@ static inline int vio_dma_share(struct vio_dma *dma, const void *addr, size_t si
 				enum vio_direction direction, struct vio_segment *segments,
 				unsigned max)
 {
+	uintptr_t offset = (uintptr_t)addr - dma->base;
+
+	/* within one page: the only case that has to be fast */
+	if (offset < dma->size && size <= dma->size - offset && size != 0 && max != 0 &&
+	    offset >> dma->page_shift == (offset + size - 1) >> dma->page_shift) {
+		uint64_t in_page = offset & (((uint64_t)1 << dma->page_shift) - 1);
+
+		segments[0].iova.raw = dma->pages[offset >> dma->page_shift] + in_page;
+		segments[0].length = (uint32_t)size;
+		return 1;
+	}
 	return dma->ops->share(dma, addr, size, direction, segments, max);
 }
 

@@ -8,8 +8,10 @@
  * by its own function (<vio-transport/open.h>), is handed to the library, and
  * outlives every device that uses it.
  *
- * Threads: one at a time, except notify() and the wait_ calls, which belong to
- * the thread that owns the queue named.
+ * Threads: one at a time, the one that opened the device or is its control thread
+ * (device.h), except notify() and the wait_ calls: they belong to the thread that
+ * owns the queue named, and run at the same time as everything else. News
+ * (VIO_WAIT_EVENTS) belong to the control thread.
  */
 #ifndef VIO_TRANSPORT_H
 #define VIO_TRANSPORT_H
@@ -73,13 +75,24 @@ struct vio_transport_ops {
 	uint16_t (*queue_max_size)(struct vio_transport *t, uint16_t index);
 	int (*queue_setup)(struct vio_transport *t, uint16_t index,
 			   const struct vio_ring_address *ring, struct vio_error *err);
-	/* One register write, or one eventfd write. */
-	void (*notify)(struct vio_transport *t, uint16_t index);
+	/*
+	 * One register write, or one eventfd write. @value is what stands on the wire:
+	 * @index, or with VIRTIO_F_NOTIFICATION_DATA accepted (set_features) also where
+	 * the driver is in the ring (2.9, 4.1.5.2, 4.2.3.3), and then 32 bits wide.
+	 */
+	void (*notify)(struct vio_transport *t, uint16_t index, uint32_t value);
+	/*
+	 * Optional, with VIRTIO_F_RING_RESET (2.6.1): ask the device to let go of one
+	 * queue; and has it? A negative errno if it never will. Both NULL where queues
+	 * end with the device only. Afterwards queue_setup() may hand over a ring again.
+	 */
+	void (*queue_reset)(struct vio_transport *t, uint16_t index);
+	int (*queue_is_reset)(struct vio_transport *t, uint16_t index);
 
 	/*
 	 * Waiting for completions of queue @index. wait_fd: readable when the queue
 	 * may have some; watched but not read by the caller, valid until the transport
-	 * closes or `interrupts` changes; or a negative errno. wait_arm: ask for the
+	 * closes or wait_by_timer() is called; or a negative errno. wait_arm: ask for the
 	 * next wake-up; @fruitless is the number of wake-ups in a row that found
 	 * nothing, from which a polling transport makes its pause. wait_ack: take back
 	 * the readiness after a wake-up; returns the enum vio_event bits that the
@@ -93,6 +106,12 @@ struct vio_transport_ops {
 	int (*wait_fd)(struct vio_transport *t, uint16_t index);
 	void (*wait_arm)(struct vio_transport *t, uint16_t index, unsigned fruitless);
 	unsigned (*wait_ack)(struct vio_transport *t, uint16_t index);
+	/*
+	 * Interrupts of this queue do not arrive: from here on its wait_fd is a timer,
+	 * and the others' is what it was. Never fails: each queue that was set up has
+	 * its timer already.
+	 */
+	void (*wait_by_timer)(struct vio_transport *t, uint16_t index);
 
 	/*
 	 * Optional: NULL where nothing can be done. A reset was not confirmed: from
@@ -125,10 +144,16 @@ struct vio_transport {
 	uint64_t required_features, refused_features;
 	uint32_t ring_align; /* of the device area: 4 in modern devices, the page size in legacy */
 	/*
-	 * wait_fd follows real interrupts; false: it is a timer. The library clears it
-	 * when completions are found that no interrupt told of.
+	 * wait_fd follows real interrupts; false: it is a timer. Constant once open; a
+	 * queue whose interrupts do not arrive is waited for by wait_by_timer().
 	 */
 	bool interrupts;
+	/*
+	 * A device that is gone may come back: another process that starts again. Until
+	 * then its status is all ones. The library then asks for it again instead of
+	 * giving up, and nothing of ours is in anybody's reach meanwhile.
+	 */
+	bool may_return;
 	const char *wake_up;   /* for people: "MSI-X, one vector for each queue"; never NULL */
 	bool fixed_queue_size; /* a queue is used with the size the device says, or not at all */
 	uint32_t reset_timeout_ms; /* how long a reset may take; 0 = 5000 */

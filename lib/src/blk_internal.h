@@ -27,6 +27,7 @@ enum {
 	BLK_SEGMENTS_MAX = 128,  /* data segments of one part; chosen: 512 KiB of single pages */
 	BLK_TABLE_SEGMENTS = 14, /* chosen: 28 MiB of huge pages; more takes entries of the ring */
 	BLK_BOUNCE_CHUNK = 32 * 1024, /* or one block; chosen: most foreign requests fit in one */
+	BLK_REQUEST_MAX = 1 << 30,    /* bytes; chosen: far above what pays, far below overflow */
 	BLK_STATUS_UNSET = 0xff,      /* no device may answer this (5.2.6) */
 	BLK_NO_BOUNCE = -1,
 };
@@ -37,7 +38,8 @@ struct blk_slot {
 	uint64_t seen_ms;                /* first vio_blk_check() that saw it; 0 = none yet */
 	uint64_t offset;                 /* of this part in the request, bytes */
 	uint32_t bytes;
-	int bounce; /* chunk, or BLK_NO_BOUNCE */
+	int bounce;    /* chunk, or BLK_NO_BOUNCE, as in every free slot */
+	bool is_plain; /* blk_plain.h: all of its request, and nothing to undo */
 };
 
 /* Memory for copies that is contiguous for the device. */

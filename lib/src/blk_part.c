@@ -249,8 +249,10 @@ static void give_slot(struct vio_blk_queue *queue, struct blk_slot *slot)
 {
 	if (slot->bounce != BLK_NO_BOUNCE) {
 		queue->bounce.free[queue->bounce.free_count++] = slot->bounce;
+		slot->bounce = BLK_NO_BOUNCE;
 	}
 	slot->request = NULL;
+	slot->is_plain = false;
 }
 
 static int fill(struct vio_blk_queue *queue, const struct vio_blk_request *request,
@@ -275,7 +277,6 @@ int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 		return id;
 	}
 	slot = &queue->slots[id];
-	slot->bounce = BLK_NO_BOUNCE;
 	slot->seen_ms = 0;
 	part.count = 0;
 	part.bytes = 0;
@@ -327,6 +328,9 @@ static void release_data(struct vio_blk_queue *queue, const struct blk_slot *slo
 {
 	const struct vio_blk_request *request = slot->request;
 
+	if (slot->is_plain) {
+		return; /* what was looked up takes no unsharing */
+	}
 	if (slot->bounce == BLK_NO_BOUNCE) {
 		unshare(queue, request, slot->offset, slot->bytes);
 	} else if (good && request->op != VIO_BLK_WRITE) {

@@ -4,9 +4,10 @@
 
 #include <errno.h>
 
+#include "blk_plain.h"
+
 enum {
 	REAP_BATCH = 32,
-	REQUEST_MAX = 1 << 30, /* bytes; chosen: far above what pays, far below overflow */
 };
 
 static void append(struct blk_list *list, struct vio_blk_request *request)
@@ -34,11 +35,11 @@ static uint64_t total_bytes(const struct vio_blk_request *request)
 	uint64_t total = 0;
 
 	for (unsigned i = 0; i < request->iov_count; i++) {
-		if (request->iov[i].iov_len > REQUEST_MAX) {
+		if (request->iov[i].iov_len > BLK_REQUEST_MAX) {
 			return UINT64_MAX;
 		}
 		total += request->iov[i].iov_len;
-		if (total > REQUEST_MAX) {
+		if (total > BLK_REQUEST_MAX) {
 			return UINT64_MAX;
 		}
 	}
@@ -64,7 +65,7 @@ int blk_check_range(const struct vio_blk_info *info, uint64_t start_sector, uint
 
 static int check_transfer(const struct vio_blk_info *info, const struct vio_blk_request *request)
 {
-	if (request->bytes_total > REQUEST_MAX) {
+	if (request->bytes_total > BLK_REQUEST_MAX) {
 		return -EINVAL;
 	}
 	return blk_check_range(info, request->start_sector, request->bytes_total);
@@ -122,7 +123,7 @@ static void start_more(struct vio_blk_queue *queue, struct vio_blk_request *requ
 	}
 }
 
-int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
+static int submit_any(struct vio_blk_queue *queue, struct vio_blk_request *request)
 {
 	int rc = queue->blk->error;
 
@@ -151,9 +152,14 @@ int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
 	return 0;
 }
 
+int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
+{
+	return LIKELY(plain_submit(queue, request)) ? 0 : submit_any(queue, request);
+}
+
 void vio_blk_kick(struct vio_blk_queue *queue)
 {
-	vio_queue_kick(queue->ring);
+	queue_kick(queue->ring);
 }
 
 static void continue_waiting(struct vio_blk_queue *queue)
@@ -184,6 +190,18 @@ static unsigned take_finished(struct vio_blk_queue *queue, struct vio_blk_reques
 	return n;
 }
 
+/* The request, if this part was its last. */
+static struct vio_blk_request *finish_part(struct vio_blk_queue *queue, uint16_t id)
+{
+	struct vio_blk_request *request = queue->slots[id].request;
+	int result = blk_part_finish(queue, id);
+
+	if (result < 0) {
+		note_error(queue, request, result);
+	}
+	return is_done(request) ? request : NULL;
+}
+
 /* Returns how many requests the completions finished. */
 static unsigned finish_parts(struct vio_blk_queue *queue, const struct vio_queue_used *used,
 			     unsigned count, struct vio_blk_request **done)
@@ -191,13 +209,12 @@ static unsigned finish_parts(struct vio_blk_queue *queue, const struct vio_queue
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		struct vio_blk_request *request = queue->slots[used[i].id].request;
-		int result = blk_part_finish(queue, used[i].id);
+		struct vio_blk_request *request = plain_finish(queue, used[i].id);
 
-		if (result < 0) {
-			note_error(queue, request, result);
+		if (!LIKELY(request != NULL)) {
+			request = finish_part(queue, used[i].id);
 		}
-		if (is_done(request)) {
+		if (LIKELY(request != NULL)) {
 			done[n++] = request;
 		}
 	}
@@ -210,7 +227,7 @@ static unsigned reap_batch(struct vio_blk_queue *queue, struct vio_blk_request *
 {
 	struct vio_queue_used used[REAP_BATCH];
 
-	*got = vio_queue_reap(queue->ring, used, max < REAP_BATCH ? max : REAP_BATCH);
+	*got = queue_reap(queue->ring, used, max < REAP_BATCH ? max : REAP_BATCH);
 	if (*got < 0) {
 		blk_fail(queue->blk, -EPROTO, vio_queue_fault(queue->ring));
 		return take_finished(queue, done, max);

@@ -14,6 +14,9 @@ static int open_slots(struct vio_blk_queue *queue, struct vio_error *err)
 	if (!queue->slots) {
 		return vio_fail(err, -ENOMEM, "%s: out of memory", queue->blk->transport->name);
 	}
+	for (unsigned i = 0; i < queue->slot_count; i++) {
+		queue->slots[i].bounce = BLK_NO_BOUNCE;
+	}
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct sim_pool {
 	uint8_t *memory;
 	uint8_t *shadow;  /* SIM_BOUNCING: what the device sees of shared bytes */
 	size_t *frame;    /* page -> place in the device's order */
+	uint64_t *pages;  /* SIM_PLAIN: page -> device address, for the driver to look up */
 	size_t *page_of;  /* and back */
 	bool *used;       /* granules that are allocated */
 	bool *was_shared; /* granules shared since they were allocated */
@@ -390,6 +391,22 @@ static const struct vio_dma_ops tracked_ops = {
 	.unshare = pool_unshare,
 };
 
+/* As the platforms do it: the driver finds addresses in a table, without a call. */
+static void show_table(struct sim_pool *pool)
+{
+	pool->pages = calloc(pool->size / pool->page, sizeof(*pool->pages));
+	if (!pool->pages) {
+		abort();
+	}
+	for (size_t i = 0; i < pool->size / pool->page; i++) {
+		pool->pages[i] = BASE + pool->frame[i] * pool->page;
+	}
+	pool->dma.base = (uintptr_t)pool->memory;
+	pool->dma.size = pool->size;
+	pool->dma.page_shift = (unsigned)__builtin_ctzl(pool->page);
+	pool->dma.pages = pool->pages;
+}
+
 struct sim_pool *sim_pool_open(enum sim_flavour flavour, size_t size, size_t page)
 {
 	struct sim_pool *pool = calloc(1, sizeof(*pool));
@@ -416,6 +433,9 @@ struct sim_pool *sim_pool_open(enum sim_flavour flavour, size_t size, size_t pag
 	memset(pool->memory, POISON, size);
 	pthread_mutex_init(&pool->lock, NULL);
 	permute(pool);
+	if (flavour == SIM_PLAIN) {
+		show_table(pool);
+	}
 	return pool;
 }
 
@@ -425,6 +445,7 @@ void sim_pool_close(struct sim_pool *pool)
 	munmap(pool->shadow, pool->size);
 	munmap(pool->shares, pool->size);
 	free(pool->frame);
+	free(pool->pages);
 	free(pool->page_of);
 	free(pool->used);
 	free(pool->was_shared);

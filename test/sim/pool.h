@@ -23,7 +23,7 @@
 #include <vio/dma.h>
 
 enum sim_flavour {
-	SIM_PLAIN,    /* sharing holds nothing: no unshare */
+	SIM_PLAIN,    /* sharing holds nothing: no unshare, and a table to look up */
 	SIM_TRACKED,  /* every byte shared must be unshared, exactly once */
 	SIM_BOUNCING, /* as TRACKED, and the device works on a copy in between */
 };

@@ -114,6 +114,26 @@ VIO_EXPORT int vio_dma_alloc(struct vio_dma *dma, size_t size, size_t align,
 VIO_EXPORT void vio_dma_free(struct vio_dma *dma, struct vio_dma_memory *memory);
 
 /**
+ * vio_dma_lookup - vio_dma_share() for what is one run by the table alone
+ *
+ * False: ask vio_dma_share(). What it finds takes no vio_dma_unshare().
+ */
+static inline bool vio_dma_lookup(const struct vio_dma *dma, const void *addr, size_t size,
+				  struct vio_segment *segment)
+{
+	uintptr_t offset = (uintptr_t)addr - dma->base;
+
+	if (offset >= dma->size || size - 1 >= dma->size - offset ||
+	    offset >> dma->page_shift != (offset + size - 1) >> dma->page_shift) {
+		return false;
+	}
+	segment->iova.raw = dma->pages[offset >> dma->page_shift] +
+			    (offset & (((uint64_t)1 << dma->page_shift) - 1));
+	segment->length = (uint32_t)size;
+	return true;
+}
+
+/**
  * vio_dma_share - what the device calls [@addr, @addr + @size)
  * @segments: receives at most @max runs, in order, from @addr on
  *
@@ -125,15 +145,7 @@ static inline int vio_dma_share(struct vio_dma *dma, const void *addr, size_t si
 				enum vio_direction direction, struct vio_segment *segments,
 				unsigned max)
 {
-	uintptr_t offset = (uintptr_t)addr - dma->base;
-
-	/* within one page: the only case that has to be fast */
-	if (offset < dma->size && size <= dma->size - offset && size != 0 && max != 0 &&
-	    offset >> dma->page_shift == (offset + size - 1) >> dma->page_shift) {
-		uint64_t in_page = offset & (((uint64_t)1 << dma->page_shift) - 1);
-
-		segments[0].iova.raw = dma->pages[offset >> dma->page_shift] + in_page;
-		segments[0].length = (uint32_t)size;
+	if (max != 0 && vio_dma_lookup(dma, addr, size, segments)) {
 		return 1;
 	}
 	return dma->ops->share(dma, addr, size, direction, segments, max);

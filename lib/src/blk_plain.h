@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way of nearly every request: a read or write of one piece of memory that is one
+ * run for the device and within all of its limits. It does what blk_part.c does in
+ * general, and leaves whatever is not so plain to it, errors included.
+ */
+#ifndef VIO_BLK_PLAIN_H
+#define VIO_BLK_PLAIN_H
+
+#include "blk_internal.h"
+#include "queue_internal.h"
+
+/* One comparison for each thing that may not be so; false: go the general way. */
+static inline bool plain_is(const struct vio_blk_queue *queue,
+			    const struct vio_blk_request *request)
+{
+	const struct vio_blk_info *info = &queue->blk->info;
+	uint32_t unit = info->block_size;
+	size_t size;
+
+	if (request->op > VIO_BLK_WRITE || request->iov_count != 1 || queue->continuing ||
+	    queue->blk->error || (request->op == VIO_BLK_WRITE && info->read_only)) {
+		return false;
+	}
+	size = request->iov->iov_len;
+	return size - 1 < info->segment_max_size && size <= BLK_REQUEST_MAX &&
+	       (size & (unit - 1)) == 0 &&
+	       (request->start_sector & (unit / VIO_BLK_SECTOR_SIZE - 1)) == 0 &&
+	       request->start_sector < info->capacity_sectors &&
+	       size / VIO_BLK_SECTOR_SIZE <= info->capacity_sectors - request->start_sector;
+}
+
+static inline void plain_write_frame(struct vio_blk_queue *queue, uint16_t id,
+				     const struct vio_blk_request *request)
+{
+	struct virtio_blk_outhdr *header = frame_header(&queue->ring->frames, id);
+
+	header->type = wire32(request->op == VIO_BLK_WRITE ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+	header->ioprio = wire32(0);
+	header->sector = wire64(request->start_sector);
+	*(uint8_t *)frame_footer(&queue->ring->frames, id) = BLK_STATUS_UNSET;
+}
+
+/* False: nothing was done. */
+static inline bool plain_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
+{
+	struct vio_segment segment;
+	struct blk_slot *slot;
+	bool is_write;
+	int id;
+
+	if (!LIKELY(plain_is(queue, request)) ||
+	    !LIKELY(vio_dma_lookup(queue->blk->dma, request->iov->iov_base, request->iov->iov_len,
+				   &segment))) {
+		return false;
+	}
+	id = queue_next(queue->ring);
+	if (!LIKELY(id >= 0)) {
+		return false;
+	}
+	plain_write_frame(queue, (uint16_t)id, request);
+	is_write = request->op == VIO_BLK_WRITE;
+	if (!LIKELY(queue_add(queue->ring, &segment, is_write, !is_write) >= 0)) {
+		return false;
+	}
+	slot = &queue->slots[id];
+	slot->request = request;
+	slot->seen_ms = 0;
+	slot->is_plain = true;
+	request->result = 0;
+	request->parts_in_flight = 1;
+	request->bytes_total = segment.length;
+	request->bytes_started = segment.length;
+	queue->in_flight++;
+	return true;
+}
+
+/* The request that chain @id was, if all is well with it; NULL: go the general way. */
+static inline struct vio_blk_request *plain_finish(struct vio_blk_queue *queue, uint16_t id)
+{
+	struct blk_slot *slot = &queue->slots[id];
+	const uint8_t *status = frame_footer(&queue->ring->frames, id);
+	struct vio_blk_request *request = slot->request;
+
+	if (!LIKELY(slot->is_plain) ||
+	    !LIKELY(__atomic_load_n(status, __ATOMIC_RELAXED) == VIRTIO_BLK_S_OK)) {
+		return NULL;
+	}
+	slot->request = NULL;
+	slot->is_plain = false;
+	request->parts_in_flight = 0;
+	return request;
+}
+
+#endif

@@ -8,12 +8,13 @@
  *   devb_block_submit(block, &io);
  *
  * Contract, at every level: submit returns 0 and io->done runs exactly once,
- * later, on the thread of the block; or it returns a negative errno and done
+ * later, on the thread that submitted it; or it returns a negative errno and done
  * never runs. done is never called from inside submit. Between the two the io
  * and its buffer belong to the block. A failure of the device reaches done as
  * an error; there is no other path.
  *
- * Threads: a block and everything stacked on it belong to one thread.
+ * Threads: as many as the block has queues, which is one for most. Each submits with
+ * its own index as devb_io.queue, and the threads do not know of each other.
  */
 #ifndef DEVB_BLOCK_H
 #define DEVB_BLOCK_H
@@ -34,6 +35,7 @@ struct devb_io {
 	uint64_t offset; /* bytes from the start of this block; any alignment */
 	size_t size;     /* bytes, 1..DEVB_IO_MAX; offset + size <= block size */
 	void *buffer;    /* copied on the way unless it lies in memory that the device reaches */
+	unsigned queue;  /* the index of the thread that submits it, and on which it is done */
 	void (*done)(struct devb_io *io, int result); /* 0 or a negative errno */
 
 	/* of the block, from submit to done */
@@ -55,7 +57,7 @@ struct devb_block_ops {
 	int (*submit)(struct devb_block *block, struct devb_io *io);
 };
 
-/* The fields change on the block's thread only. */
+/* The fields change on thread 0 only. */
 struct devb_block {
 	const struct devb_block_ops *ops;
 	uint64_t size;       /* bytes, a multiple of block_size */

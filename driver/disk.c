@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <vio/log.h>
 
@@ -39,57 +40,56 @@ static void fill(struct disk_request *request, struct devb_io *io)
 	request->vio.user_data = request;
 }
 
-static void give_request(struct devb_disk *disk, struct disk_request *request)
+static void give_request(struct devb_disk_queue *queue, struct disk_request *request)
 {
 	request->io = NULL;
-	request->next_free = disk->free_requests;
-	disk->free_requests = request;
+	request->next_free = queue->free_requests;
+	queue->free_requests = request;
 }
 
 /* -EAGAIN when there is no room. */
-static int try_start(struct devb_disk *disk, struct devb_io *io)
+static int try_start(struct devb_disk_queue *queue, struct devb_io *io)
 {
-	struct disk_request *request = disk->free_requests;
+	struct disk_request *request = queue->free_requests;
 	int rc;
 
 	if (!request) {
 		return -EAGAIN;
 	}
-	disk->free_requests = request->next_free;
+	queue->free_requests = request->next_free;
 	fill(request, io);
-	rc = vio_blk_submit(disk->queue, &request->vio);
+	rc = vio_blk_submit(queue->ring, &request->vio);
 	if (rc < 0) {
-		give_request(disk, request);
+		give_request(queue, request);
 	}
 	return rc;
 }
 
-int disk_start(struct devb_disk *disk, struct devb_io *io)
+int disk_start(struct devb_disk_queue *queue, struct devb_io *io)
 {
 	int rc;
 
-	if (io->op == DEVB_WRITE && rmw_holds(disk, io)) {
-		io_list_append(&disk->held, io);
+	if (io->op == DEVB_WRITE && rmw_holds(queue->disk, io)) {
+		io_list_append(&queue->held, io);
 		return 0;
 	}
-	rc = disk->pending.first ? -EAGAIN : try_start(disk, io);
+	rc = queue->pending.first ? -EAGAIN : try_start(queue, io);
 	if (rc == -EAGAIN) {
-		io_list_append(&disk->pending, io);
+		io_list_append(&queue->pending, io);
 		rc = 0;
 	}
 	return rc;
 }
 
-void disk_finish_later(struct devb_disk *disk, struct devb_io *io, int result)
+void disk_finish_later(struct devb_disk_queue *queue, struct devb_io *io, int result)
 {
 	io->private_result = result;
-	io_list_append(&disk->finished, io);
+	io_list_append(&queue->finished, io);
 }
 
 static int check(const struct devb_disk *disk, const struct devb_io *io)
 {
 	const struct devb_block *block = &disk->block;
-
 	int error = vio_blk_error(disk->blk);
 
 	if (error < 0 || io->op == DEVB_FLUSH) {
@@ -113,6 +113,7 @@ static bool is_aligned(const struct devb_disk *disk, const struct devb_io *io)
 static int disk_submit(struct devb_block *block, struct devb_io *io)
 {
 	struct devb_disk *disk = disk_of(block);
+	struct devb_disk_queue *queue = disk->queues[io->queue];
 	int rc = check(disk, io);
 
 	if (rc < 0) {
@@ -120,14 +121,14 @@ static int disk_submit(struct devb_block *block, struct devb_io *io)
 	}
 	if (io->op == DEVB_FLUSH && !vio_blk_info(disk->blk)->can_flush) {
 		/* without a volatile cache it is all safe already */
-		disk_finish_later(disk, io, vio_blk_info(disk->blk)->writeback ? -ENOTSUP : 0);
+		disk_finish_later(queue, io, vio_blk_info(disk->blk)->writeback ? -ENOTSUP : 0);
 	} else if (!is_aligned(disk, io)) {
 		rmw_submit(disk, io);
 	} else {
-		rc = disk_start(disk, io);
+		rc = disk_start(queue, io);
 	}
 	if (rc == 0) {
-		disk->in_flight++;
+		queue->in_flight++;
 	}
 	return rc;
 }
@@ -146,6 +147,24 @@ static void take_info(struct devb_disk *disk)
 	disk->block.read_only = info->read_only;
 }
 
+static int open_queue(struct devb_disk *disk, struct vio_error *err)
+{
+	struct devb_disk_queue *queue = aligned_alloc(DISK_CACHE_LINE, sizeof(*queue));
+
+	if (!queue) {
+		return vio_fail(err, -ENOMEM, "out of memory");
+	}
+	memset(queue, 0, sizeof(*queue));
+	queue->disk = disk;
+	queue->index = disk->queue_count;
+	queue->ring = vio_blk_queue(disk->blk, queue->index);
+	for (int i = 0; i < DISK_REQUESTS; i++) {
+		give_request(queue, &queue->requests[i]);
+	}
+	disk->queues[disk->queue_count++] = queue;
+	return 0;
+}
+
 int devb_disk_open(struct devb_disk **out, struct vio_blk *blk, struct vio_error *err)
 {
 	struct devb_disk *disk = calloc(1, sizeof(*disk));
@@ -156,25 +175,25 @@ int devb_disk_open(struct devb_disk **out, struct vio_blk *blk, struct vio_error
 	}
 	disk->block.ops = &disk_ops;
 	disk->blk = blk;
-	disk->queue = vio_blk_queue(blk, 0);
-	for (int i = 0; i < DISK_REQUESTS; i++) {
-		give_request(disk, &disk->requests[i]);
-	}
-	take_info(disk);
-	if (rmw_open(disk, err) < 0) {
-		free(disk);
+	if (open_queue(disk, err) < 0 || rmw_open(disk, err) < 0) {
+		devb_disk_close(disk);
 		return -ENOMEM;
 	}
+	take_info(disk);
 	*out = disk;
 	return 0;
 }
 
 void devb_disk_close(struct devb_disk *disk)
 {
-	if (disk) {
-		rmw_close(disk);
-		free(disk);
+	if (!disk) {
+		return;
 	}
+	rmw_close(disk);
+	for (unsigned i = 0; i < disk->queue_count; i++) {
+		free(disk->queues[i]);
+	}
+	free(disk);
 }
 
 struct devb_block *devb_disk_block(struct devb_disk *disk)
@@ -182,24 +201,34 @@ struct devb_block *devb_disk_block(struct devb_disk *disk)
 	return &disk->block;
 }
 
-unsigned devb_disk_in_flight(const struct devb_disk *disk)
+unsigned devb_disk_queues(const struct devb_disk *disk)
 {
-	return disk->in_flight;
+	return disk->queue_count;
+}
+
+struct devb_disk_queue *devb_disk_queue(struct devb_disk *disk, unsigned index)
+{
+	return disk->queues[index];
+}
+
+unsigned devb_disk_in_flight(const struct devb_disk_queue *queue)
+{
+	return queue->in_flight;
 }
 
 /* The inner steps of a read-modify-write are not requests of their own. */
-static void finish(struct devb_disk *disk, struct devb_io *io, int result)
+static void finish(struct devb_disk_queue *queue, struct devb_io *io, int result)
 {
-	if (io != &disk->rmw.inner) {
-		disk->in_flight--;
+	if (io != &queue->disk->rmw.inner) {
+		queue->in_flight--;
 	}
 	io->done(io, result);
 }
 
-static unsigned reap(struct devb_disk *disk)
+static unsigned reap(struct devb_disk_queue *queue)
 {
 	struct vio_blk_request *done[POLL_BATCH];
-	unsigned n = vio_blk_reap(disk->queue, done, POLL_BATCH);
+	unsigned n = vio_blk_reap(queue->ring, done, POLL_BATCH);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct disk_request *request = done[i]->user_data;
@@ -207,116 +236,118 @@ static unsigned reap(struct devb_disk *disk)
 		int result = request->vio.result;
 
 		if (result == 0) {
-			disk->restarts = 0;
+			queue->disk->restarts = 0;
 		}
-		give_request(disk, request);
-		finish(disk, io, result);
+		give_request(queue, request);
+		finish(queue, io, result);
 	}
 	return n;
 }
 
-static void finish_waiting(struct devb_disk *disk)
+static void finish_waiting(struct devb_disk_queue *queue)
 {
 	struct devb_io *io;
 
-	while ((io = io_list_take(&disk->finished)) != NULL) {
-		finish(disk, io, io->private_result);
+	while ((io = io_list_take(&queue->finished)) != NULL) {
+		finish(queue, io, io->private_result);
 	}
 }
 
 /* Held writes again, in order; those that still overlap are held again. */
-static void release_held(struct devb_disk *disk)
+static void release_held(struct devb_disk_queue *queue)
 {
-	struct io_list held = disk->held;
+	struct io_list held = queue->held;
 	struct devb_io *io;
 
-	disk->held = (struct io_list){NULL, NULL};
+	queue->held = (struct io_list){NULL, NULL};
 	while ((io = io_list_take(&held)) != NULL) {
-		int rc = disk_start(disk, io);
+		int rc = disk_start(queue, io);
 
 		if (rc < 0) {
-			disk_finish_later(disk, io, rc);
+			disk_finish_later(queue, io, rc);
 		}
 	}
 }
 
-static void start_pending(struct devb_disk *disk)
+static void start_pending(struct devb_disk_queue *queue)
 {
 	struct devb_io *io;
 
-	while ((io = disk->pending.first) != NULL) {
+	while ((io = queue->pending.first) != NULL) {
 		int rc = 0;
 
-		if (io->op == DEVB_WRITE && rmw_holds(disk, io)) {
-			io_list_append(&disk->held, io_list_take(&disk->pending));
+		if (io->op == DEVB_WRITE && rmw_holds(queue->disk, io)) {
+			io_list_append(&queue->held, io_list_take(&queue->pending));
 			continue;
 		}
-		rc = try_start(disk, io);
+		rc = try_start(queue, io);
 		if (rc == -EAGAIN) {
 			return;
 		}
-		io_list_take(&disk->pending);
+		io_list_take(&queue->pending);
 		if (rc < 0) {
-			disk_finish_later(disk, io, rc);
+			disk_finish_later(queue, io, rc);
 		}
 	}
 }
 
-unsigned devb_disk_poll(struct devb_disk *disk)
+unsigned devb_disk_poll(struct devb_disk_queue *queue)
 {
-	unsigned n = reap(disk);
+	struct devb_disk *disk = queue->disk;
+	unsigned n = reap(queue);
 
-	finish_waiting(disk);
+	finish_waiting(queue);
 	/* who was held by the last read-modify-write goes before the next one */
-	if (disk->held.first) {
-		release_held(disk);
+	if (queue->held.first) {
+		release_held(queue);
 	}
-	if (disk->rmw.active || disk->rmw.waiting.first) {
+	if (queue->index == 0 && (disk->rmw.active || disk->rmw.waiting.first)) {
 		rmw_poke(disk);
 	}
-	if (disk->pending.first) {
-		start_pending(disk);
+	if (queue->pending.first) {
+		start_pending(queue);
 	}
-	finish_waiting(disk);
-	vio_blk_kick(disk->queue);
+	finish_waiting(queue);
+	vio_blk_kick(queue->ring);
 	return n;
 }
 
-int devb_disk_wait_fd(const struct devb_disk *disk)
+int devb_disk_wait_fd(const struct devb_disk_queue *queue)
 {
-	return vio_blk_wait_fd(disk->queue);
+	return vio_blk_wait_fd(queue->ring);
 }
 
 /* What the next poll can do without the device. */
-static bool has_work(const struct devb_disk *disk)
+static bool has_work(const struct devb_disk_queue *queue)
 {
-	return disk->finished.first ||
-	       (!disk->rmw.active && (disk->held.first || disk->rmw.waiting.first));
+	const struct disk_rmw *rmw = &queue->disk->rmw;
+
+	return queue->finished.first || (!rmw->active && (queue->held.first || rmw->waiting.first));
 }
 
-bool devb_disk_wait_arm(struct devb_disk *disk)
+bool devb_disk_wait_arm(struct devb_disk_queue *queue)
 {
-	return has_work(disk) || vio_blk_wait_arm(disk->queue);
+	return has_work(queue) || vio_blk_wait_arm(queue->ring);
 }
 
-void devb_disk_wait_disarm(struct devb_disk *disk)
+void devb_disk_wait_disarm(struct devb_disk_queue *queue)
 {
-	vio_blk_wait_disarm(disk->queue);
+	vio_blk_wait_disarm(queue->ring);
 }
 
-bool devb_disk_wait_ack(struct devb_disk *disk)
+bool devb_disk_wait_ack(struct devb_disk_queue *queue)
 {
-	return vio_blk_wait_ack(disk->queue) != 0;
+	return vio_blk_wait_ack(queue->ring) != 0;
 }
 
-void devb_disk_wait_expired(struct devb_disk *disk)
+void devb_disk_wait_expired(struct devb_disk_queue *queue)
 {
-	vio_blk_wait_expired(disk->queue);
+	vio_blk_wait_expired(queue->ring);
 }
 
-bool devb_disk_has_interrupts(const struct devb_disk *disk)
+bool devb_disk_has_interrupts(const struct devb_disk_queue *queue)
 {
-	return vio_blk_has_interrupts(disk->queue);
+	return vio_blk_has_interrupts(queue->ring);
 }
 
 int devb_disk_events_fd(const struct devb_disk *disk)
@@ -329,16 +360,16 @@ bool devb_disk_events_ack(struct devb_disk *disk)
 	return vio_blk_events_ack(disk->blk) != 0;
 }
 
-struct vio_spin *devb_disk_spin(struct devb_disk *disk)
+struct vio_spin *devb_disk_spin(struct devb_disk_queue *queue)
 {
-	return vio_blk_spin(disk->queue);
+	return vio_blk_spin(queue->ring);
 }
 
 static void recover(struct devb_disk *disk)
 {
 	struct vio_error err;
 
-	if (vio_blk_in_flight(disk->queue) || disk->restarts >= RESTARTS_MAX ||
+	if (vio_blk_in_flight(disk->queues[0]->ring) || disk->restarts >= RESTARTS_MAX ||
 	    devb_disk_is_lost(disk)) {
 		return;
 	}
@@ -364,9 +395,14 @@ bool devb_disk_tick(struct devb_disk *disk)
 	return disk->block.size != size;
 }
 
-bool devb_disk_is_quiet(const struct devb_disk *disk)
+bool devb_disk_queue_tick(struct devb_disk_queue *queue)
 {
-	return devb_disk_in_flight(disk) == 0 && vio_blk_health(disk->blk) == VIO_BLK_GOOD;
+	return vio_blk_health(queue->disk->blk) == VIO_BLK_GOOD;
+}
+
+bool devb_disk_is_quiet(const struct devb_disk_queue *queue)
+{
+	return queue->in_flight == 0 && vio_blk_health(queue->disk->blk) == VIO_BLK_GOOD;
 }
 
 bool devb_disk_is_lost(const struct devb_disk *disk)

@@ -5,7 +5,9 @@
 #include "disk.h"
 
 enum {
-	DISK_REQUESTS = 256,       /* chosen: more than a default queue takes */
+	DISK_REQUESTS = 256,  /* chosen: more than a default queue takes */
+	DISK_QUEUES_MAX = 64, /* blk.h */
+	DISK_CACHE_LINE = 64,
 	DISK_RMW_BUFFER = 1 << 17, /* bytes; at least two of the largest blocks */
 };
 
@@ -61,24 +63,32 @@ struct disk_rmw {
 	char *buffer;           /* DISK_RMW_BUFFER bytes that the device reaches */
 };
 
-struct devb_disk {
-	struct devb_block block; /* first */
-	struct vio_blk *blk;
-	struct vio_blk_queue *queue;
-	struct disk_request requests[DISK_REQUESTS];
+/* What one thread owns; in cache lines of its own. */
+struct devb_disk_queue {
+	_Alignas(DISK_CACHE_LINE) struct devb_disk *disk;
+	struct vio_blk_queue *ring;
+	unsigned index;
+	unsigned in_flight;
 	struct disk_request *free_requests;
 	struct io_list pending;  /* the queue was full */
 	struct io_list held;     /* writes that overlap the active read-modify-write */
 	struct io_list finished; /* done, but done() may not run inside submit */
-	unsigned in_flight;
+	struct disk_request requests[DISK_REQUESTS];
+};
+
+struct devb_disk {
+	struct devb_block block; /* first */
+	struct vio_blk *blk;
 	unsigned restarts; /* since a request last succeeded */
-	struct disk_rmw rmw;
+	unsigned queue_count;
+	struct devb_disk_queue *queues[DISK_QUEUES_MAX];
+	struct disk_rmw rmw; /* of thread 0 */
 };
 
 /* disk.c: hand an aligned request to the device, now or when there is room. */
-int disk_start(struct devb_disk *disk, struct devb_io *io);
+int disk_start(struct devb_disk_queue *queue, struct devb_io *io);
 /* done() at the next poll. */
-void disk_finish_later(struct devb_disk *disk, struct devb_io *io, int result);
+void disk_finish_later(struct devb_disk_queue *queue, struct devb_io *io, int result);
 
 /* rmw.c */
 int rmw_open(struct devb_disk *disk, struct vio_error *err);

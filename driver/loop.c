@@ -81,6 +81,7 @@ int devb_loop_open(struct devb_loop **out, struct devb_disk *disk, struct fsg_ch
 		return vio_fail(err, -ENOMEM, "out of memory");
 	}
 	loop->disk = disk;
+	loop->queue = devb_disk_queue(disk, 0);
 	loop->channel = channel;
 	loop->listener = *listener;
 	loop->wake = -1;

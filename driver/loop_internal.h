@@ -17,6 +17,7 @@
 struct devb_loop {
 	struct io_uring ring;
 	struct devb_disk *disk;
+	struct devb_disk_queue *queue; /* the disk's first */
 	struct fsg_channel *channel;
 	struct devb_loop_listener listener;
 	pthread_t thread;

@@ -74,7 +74,7 @@ static void unwatch_device(struct devb_loop *loop)
 
 static void watch_device(struct devb_loop *loop)
 {
-	int fd = devb_disk_wait_fd(loop->disk);
+	int fd = devb_disk_wait_fd(loop->queue);
 	struct io_uring_sqe *sqe;
 
 	if (loop->is_watching) {
@@ -107,10 +107,10 @@ static void watch_events(struct devb_loop *loop)
 
 static long tick_seconds(const struct devb_loop *loop)
 {
-	if (!devb_disk_is_quiet(loop->disk)) {
+	if (!devb_disk_is_quiet(loop->queue)) {
 		return TICK_S;
 	}
-	return devb_disk_has_interrupts(loop->disk) ? TICK_QUIET_S : TICK_IDLE_S;
+	return devb_disk_has_interrupts(loop->queue) ? TICK_QUIET_S : TICK_IDLE_S;
 }
 
 /* A long pause becomes a short one as soon as there is something to watch. */
@@ -118,7 +118,7 @@ static void hasten_tick(struct devb_loop *loop)
 {
 	struct io_uring_sqe *sqe;
 
-	if (loop->tick.tv_sec == TICK_S || devb_disk_is_quiet(loop->disk) ||
+	if (loop->tick.tv_sec == TICK_S || devb_disk_is_quiet(loop->queue) ||
 	    (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
 		return;
 	}
@@ -177,7 +177,7 @@ static void stop_receiving(struct devb_loop *loop)
  */
 static void end_wait(struct devb_loop *loop, bool by_device)
 {
-	struct vio_spin *spin = devb_disk_spin(loop->disk);
+	struct vio_spin *spin = devb_disk_spin(loop->queue);
 	uint64_t waited_ns;
 
 	if (!loop->waiting_since_ns) {
@@ -197,7 +197,7 @@ static void end_wait(struct devb_loop *loop, bool by_device)
  */
 static unsigned poll_disk(struct devb_loop *loop)
 {
-	unsigned n = devb_disk_poll(loop->disk);
+	unsigned n = devb_disk_poll(loop->queue);
 
 	if (n) {
 		end_wait(loop, true);
@@ -223,7 +223,7 @@ static void device_woke(struct devb_loop *loop, int result)
 {
 	loop->is_watching = false;
 	loop->is_unwatching = false;
-	if (result != -ECANCELED && devb_disk_wait_ack(loop->disk)) {
+	if (result != -ECANCELED && devb_disk_wait_ack(loop->queue)) {
 		tick(loop);
 	}
 }
@@ -308,7 +308,7 @@ static bool look_for(struct devb_loop *loop, uint64_t start_ns, uint64_t allowan
 /* Once in a wait. True as soon as there is something to do. */
 static bool spin(struct devb_loop *loop)
 {
-	struct vio_spin *spin = devb_disk_spin(loop->disk);
+	struct vio_spin *spin = devb_disk_spin(loop->queue);
 	uint64_t start_ns, allowance_ns;
 	bool found;
 
@@ -336,16 +336,16 @@ static void sleep_until_something(struct devb_loop *loop, bool is_busy)
 	struct io_uring_cqe *ignored;
 	int rc;
 
-	if (!is_busy || !devb_disk_has_interrupts(loop->disk)) {
+	if (!is_busy || !devb_disk_has_interrupts(loop->queue)) {
 		io_uring_submit_and_wait(&loop->ring, 1);
 	} else {
 		rc = io_uring_submit_and_wait_timeout(&loop->ring, &ignored, 1, &backstop, NULL);
 		/* when it submitted something, it says that instead of -ETIME */
 		if (rc != -EINTR && !io_uring_cq_ready(&loop->ring)) {
-			devb_disk_wait_expired(loop->disk);
+			devb_disk_wait_expired(loop->queue);
 		}
 	}
-	devb_disk_wait_disarm(loop->disk);
+	devb_disk_wait_disarm(loop->queue);
 }
 
 /*
@@ -354,14 +354,14 @@ static void sleep_until_something(struct devb_loop *loop, bool is_busy)
  */
 static void wait_for_something(struct devb_loop *loop)
 {
-	bool is_busy = devb_disk_in_flight(loop->disk) > 0;
+	bool is_busy = devb_disk_in_flight(loop->queue) > 0;
 
 	receive(loop);
 	if (is_busy && spin(loop)) {
 		return;
 	}
-	if (is_busy || devb_disk_has_interrupts(loop->disk)) {
-		if (devb_disk_wait_arm(loop->disk)) {
+	if (is_busy || devb_disk_has_interrupts(loop->queue)) {
+		if (devb_disk_wait_arm(loop->queue)) {
 			return;
 		}
 		watch_device(loop);
@@ -398,7 +398,7 @@ static bool is_finished(struct devb_loop *loop)
 		return false;
 	}
 	stop_receiving(loop);
-	if (loop->is_receiving || devb_disk_in_flight(loop->disk)) {
+	if (loop->is_receiving || devb_disk_in_flight(loop->queue)) {
 		return false;
 	}
 	if (loop->flush_state == FLUSH_NOT_YET && !loop->is_lost) {

@@ -67,7 +67,7 @@ bool rmw_holds(const struct devb_disk *disk, const struct devb_io *io)
 static bool write_in_flight(const struct devb_disk *disk, const struct devb_io *active)
 {
 	for (int i = 0; i < DISK_REQUESTS; i++) {
-		const struct devb_io *io = disk->requests[i].io;
+		const struct devb_io *io = disk->queues[0]->requests[i].io;
 
 		if (io && io->op == DEVB_WRITE && overlaps(disk, active, io)) {
 			return true;
@@ -83,7 +83,7 @@ static void end(struct devb_disk *disk, int result)
 	struct devb_io *io = disk->rmw.active;
 
 	disk->rmw.active = NULL;
-	disk_finish_later(disk, io, result);
+	disk_finish_later(disk->queues[0], io, result);
 }
 
 static void start_inner(struct devb_disk *disk, enum devb_op op,
@@ -95,7 +95,7 @@ static void start_inner(struct devb_disk *disk, enum devb_op op,
 	inner->op = op;
 	inner->done = done;
 	inner->buffer = disk->rmw.buffer;
-	rc = disk_start(disk, inner);
+	rc = disk_start(disk->queues[0], inner);
 	if (rc < 0) {
 		end(disk, rc);
 	}

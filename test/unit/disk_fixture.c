@@ -8,18 +8,20 @@ enum {
 };
 
 struct devb_disk *disk;
+struct devb_disk_queue *disk_queue;
 static unsigned submitting;
 
 void open_block(const struct sim_options *options, const struct vio_blk_options *blk_options)
 {
 	open_disk(options, blk_options);
 	ck_assert_msg(devb_disk_open(&disk, blk, &err) == 0, "%s", err.text);
+	disk_queue = devb_disk_queue(disk, 0);
 }
 
 void close_block(void)
 {
 	if (disk) {
-		ck_assert_uint_eq(devb_disk_in_flight(disk), 0);
+		ck_assert_uint_eq(devb_disk_in_flight(disk_queue), 0);
 	}
 	devb_disk_close(disk);
 	disk = NULL;
@@ -58,15 +60,15 @@ int start_job(struct job *job, enum devb_op op, uint64_t offset, void *buffer, s
 /* As a loop does it: arm, wait, ack. False when nothing came in time. */
 static bool wait_for_device(int patience_ms)
 {
-	struct pollfd wait = {.fd = devb_disk_wait_fd(disk), .events = POLLIN};
+	struct pollfd wait = {.fd = devb_disk_wait_fd(disk_queue), .events = POLLIN};
 
-	if (devb_disk_wait_arm(disk)) {
+	if (devb_disk_wait_arm(disk_queue)) {
 		return true;
 	}
 	if (poll(&wait, 1, patience_ms) != 1) {
 		return false;
 	}
-	devb_disk_wait_ack(disk);
+	devb_disk_wait_ack(disk_queue);
 	return true;
 }
 
@@ -83,7 +85,7 @@ static void tick_if_due(void)
 
 void poll_once(int patience_ms)
 {
-	if (devb_disk_poll(disk) || devb_disk_in_flight(disk) == 0) {
+	if (devb_disk_poll(disk_queue) || devb_disk_in_flight(disk_queue) == 0) {
 		return;
 	}
 	must(wait_for_device(patience_ms) || patience_ms == TICK_MS);
@@ -96,7 +98,7 @@ void drain(int patience_ms)
 {
 	uint64_t limit = now_ms() + DRAIN_LIMIT_MS;
 
-	while (devb_disk_in_flight(disk)) {
+	while (devb_disk_in_flight(disk_queue)) {
 		must(now_ms() < limit);
 		poll_once(patience_ms);
 	}

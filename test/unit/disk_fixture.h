@@ -12,6 +12,7 @@ enum {
 };
 
 extern struct devb_disk *disk;
+extern struct devb_disk_queue *disk_queue; /* its first */
 
 /* A request and how it ended. */
 struct job {

@@ -55,8 +55,8 @@ static void refuse(enum devb_op op, uint64_t offset, size_t size, int rc)
 	struct job job;
 
 	ck_assert_int_eq(start_job(&job, op, offset, buffers, size), rc);
-	ck_assert_uint_eq(devb_disk_in_flight(disk), 0);
-	devb_disk_poll(disk);
+	ck_assert_uint_eq(devb_disk_in_flight(disk_queue), 0);
+	devb_disk_poll(disk_queue);
 	ck_assert_uint_eq(job.times, 0);
 }
 
@@ -125,8 +125,8 @@ START_TEST(test_queue_full)
 	open_small(_i == 0 ? 4 : 256, 0);
 	sim_knobs(sim)->hold = true;
 	start_many_reads(JOBS);
-	ck_assert_uint_eq(devb_disk_in_flight(disk), JOBS);
-	ck_assert_uint_eq(devb_disk_poll(disk), 0);
+	ck_assert_uint_eq(devb_disk_in_flight(disk_queue), JOBS);
+	ck_assert_uint_eq(devb_disk_poll(disk_queue), 0);
 	sim_knobs(sim)->shuffle = true;
 	sim_release(sim);
 	drain(PATIENCE_MS);
@@ -145,15 +145,15 @@ START_TEST(test_arm)
 	o.interrupts = true;
 	o.features &= ~BIT(VIRTIO_BLK_F_FLUSH);
 	open_block(&o, NULL);
-	ck_assert(!devb_disk_wait_arm(disk));
+	ck_assert(!devb_disk_wait_arm(disk_queue));
 	ck_assert_int_eq(start_job(&jobs[0], DEVB_FLUSH, 0, NULL, 0), 0);
-	ck_assert(devb_disk_wait_arm(disk));
+	ck_assert(devb_disk_wait_arm(disk_queue));
 	drain(PATIENCE_MS);
-	ck_assert(!devb_disk_wait_arm(disk));
+	ck_assert(!devb_disk_wait_arm(disk_queue));
 	ck_assert_int_eq(start_job(&jobs[0], DEVB_WRITE, 1, buffers, 1), 0);
-	ck_assert(devb_disk_wait_arm(disk));
+	ck_assert(devb_disk_wait_arm(disk_queue));
 	drain(PATIENCE_MS);
-	ck_assert(!devb_disk_wait_arm(disk));
+	ck_assert(!devb_disk_wait_arm(disk_queue));
 }
 END_TEST
 
@@ -243,7 +243,7 @@ START_TEST(test_error_of_neighbour)
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert_int_eq(
 			start_job(&jobs[i], DEVB_WRITE, offsets[i], buffers[4 * i], sizes[i]), 0);
-		devb_disk_poll(disk);
+		devb_disk_poll(disk_queue);
 	}
 	drain(PATIENCE_MS);
 	for (unsigned i = 0; i < 4; i++) {
@@ -261,7 +261,7 @@ static void start_mixture(void)
 		must(start_job(&jobs[i], i % 2 ? DEVB_WRITE : DEVB_READ, (i / 3) * 512 + i % 3 * 7,
 			       buffers[i], i % 3 ? 300 : 512) == 0);
 		if (i % 4 == 0) {
-			devb_disk_poll(disk);
+			devb_disk_poll(disk_queue);
 		}
 	}
 }
@@ -307,7 +307,7 @@ START_TEST(test_lost)
 	devb_disk_tick(disk);
 	ck_assert(devb_disk_is_lost(disk));
 	refuse(DEVB_READ, 0, 512, -EIO);
-	ck_assert(!devb_disk_wait_arm(disk));
+	ck_assert(!devb_disk_wait_arm(disk_queue));
 }
 END_TEST
 

@@ -37,6 +37,7 @@ struct sim {
 	size_t disk_size;
 	int notify_fd, irq_fd, timer_fd, events_fd;
 	atomic_uint timers;
+	bool by_timer; /* the driver gave up interrupts; its thread only */
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_uint notifications;

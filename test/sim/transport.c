@@ -283,10 +283,13 @@ static void notify(struct vio_transport *t, uint16_t index, uint32_t value)
 	struct sim *sim = sim_of(t);
 	uint64_t one = 1;
 
-	(void)index;
-	(void)value;
 	if (sim->knobs.gone) {
 		return;
+	}
+	if ((uint16_t)value != index) {
+		pthread_mutex_lock(&sim->lock);
+		sim_complain(sim, "queue %u is notified with 0x%08x", index, value);
+		pthread_mutex_unlock(&sim->lock);
 	}
 	sim->notifications++;
 	/* without the lock: a notification does not wait for the device */
@@ -307,7 +310,7 @@ static int wait_fd(struct vio_transport *t, uint16_t index)
 	if (index == VIO_WAIT_EVENTS) {
 		return sim->options.separate_events ? sim->events_fd : -ENOTSUP;
 	}
-	return t->interrupts ? sim->irq_fd : sim->timer_fd;
+	return t->interrupts && !sim->by_timer ? sim->irq_fd : sim->timer_fd;
 }
 
 static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless)
@@ -317,7 +320,7 @@ static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless
 	struct itimerspec pause = {.it_value.tv_nsec = (long)(PAUSE_MIN_US << steps) * 1000};
 
 	(void)index;
-	if (t->interrupts) {
+	if (t->interrupts && !sim->by_timer) {
 		return;
 	}
 	sim->timers++;
@@ -329,7 +332,7 @@ static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless
 static void wait_by_timer(struct vio_transport *t, uint16_t index)
 {
 	(void)index;
-	t->interrupts = false;
+	sim_of(t)->by_timer = true;
 }
 
 static unsigned wait_ack(struct vio_transport *t, uint16_t index)

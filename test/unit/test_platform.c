@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process has of the machine: registers that go away, and what wakes it. */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -193,7 +194,7 @@ static struct vio_transport *transport(void)
 	isr = isr_reads = enables = 0;
 	enable_result = 0;
 	status = 0xf;
-	ck_assert_int_eq(viot_interrupt_open_timer(&base.interrupt, "test", NULL), 0);
+	ck_assert_int_eq(viot_interrupt_open_timer(&base.interrupt, 0, "test", NULL), 0);
 	return &base.t;
 }
 
@@ -291,8 +292,13 @@ START_TEST(test_line_fails)
 
 	enable_result = -ENOSYS;
 	viot_base_wait_arm(t, 0, 0);
-	ck_assert(!t->interrupts);
-	ck_assert_int_eq(viot_base_wait_fd(t, 0), base.interrupt.timer);
+	ck_assert_int_eq(viot_base_wait_fd(t, 0), base.interrupt.line);
+	ck_assert_int_eq(viot_base_wait_fd(t, 1), -ENOTSUP);
+	viot_base_wait_by_timer(t, 0);
+	ck_assert_int_eq(viot_base_wait_fd(t, 0), base.interrupt.timer[0]);
+	viot_base_wait_arm(t, 0, 0);
+	ck_assert_int_eq(poll(&(struct pollfd){viot_base_wait_fd(t, 0), POLLIN, 0}, 1, 5000), 1);
+	ck_assert_uint_eq(viot_base_wait_ack(t, 0), 0);
 	ck_assert(!atomic_load(&base.is_gone));
 	viot_interrupt_close(&base.interrupt);
 }

@@ -76,11 +76,7 @@ int viot_mmio_start_interrupts(struct mmio *m, enum viot_interrupts wanted, stru
 {
 	struct viot_interrupt *interrupt = &m->base.interrupt;
 	struct vio_transport *t = &m->base.t;
-	int rc = viot_interrupt_open_timer(interrupt, t->name, err);
 
-	if (rc < 0) {
-		return rc;
-	}
 	if (wanted == VIOT_INTERRUPTS_POLL || m->uio_fd < 0) {
 		return 0;
 	}
@@ -97,6 +93,7 @@ int viot_mmio_start_interrupts(struct mmio *m, enum viot_interrupts wanted, stru
 	interrupt->line_enable = viot_uio_enable;
 	m->uio_fd = -1;
 	t->interrupts = true;
+	t->queues_max = 1;
 	t->wake_up = "interrupt by UIO";
 	return 0;
 }

@@ -36,7 +36,9 @@ static int no_vfio(const struct pci_transport *p, const char *what, struct vio_e
 
 static unsigned wanted_vectors(struct pci_transport *p)
 {
-	return 1u + (p->base.t.legacy ? viot_pci_legacy_queues(p) : viot_pci_modern_queues(p));
+	unsigned queues = p->base.t.legacy ? viot_pci_legacy_queues(p) : viot_pci_modern_queues(p);
+
+	return 1u + (p->queues && p->queues < queues ? p->queues : queues);
 }
 
 static int start_vectors(struct pci_transport *p, unsigned count, struct vio_error *err)
@@ -152,18 +154,16 @@ enum {
 static int try_way(struct pci_transport *p, const struct way *way, struct vio_error *err)
 {
 	struct viot_interrupt *interrupt = &p->base.interrupt;
-	int timer = interrupt->timer;
 	int rc = way->start(p, err);
 
 	if (rc < 0) {
-		interrupt->timer = -1;
 		viot_interrupt_close(interrupt);
 		viot_interrupt_init(interrupt);
-		interrupt->timer = timer;
 		return rc;
 	}
 	p->base.t.wake_up = way->name;
 	p->base.t.interrupts = way->interrupts;
+	p->base.t.queues_max = way->interrupts && interrupt->vector_count <= 1 ? 1 : 0;
 	return 0;
 }
 
@@ -230,11 +230,8 @@ int viot_pci_start_interrupts(struct pci_transport *p, enum viot_interrupts want
 			      struct vio_error *err)
 {
 	struct viot_interrupt *interrupt = &p->base.interrupt;
-	int rc = viot_interrupt_open_timer(interrupt, p->base.t.name, err);
+	int rc = 0;
 
-	if (rc < 0) {
-		return rc;
-	}
 	if (wanted == VIOT_INTERRUPTS_AUTO) {
 		try_all(p);
 	} else {

@@ -183,6 +183,10 @@ static int legacy_queue_setup(struct vio_transport *t, uint16_t index,
 				", above 16 TiB",
 				t->name, ring->descriptors.raw);
 	}
+	rc = viot_interrupt_open_timer(&p->base.interrupt, index, t->name, err);
+	if (rc < 0) {
+		return rc;
+	}
 	write16(p, VIRTIO_PCI_QUEUE_SEL, index);
 	if (read32(p, VIRTIO_PCI_QUEUE_PFN) != 0) {
 		return vio_fail(err, -EPROTO, "%s: queue %u is in use right after a reset", t->name,

@@ -8,6 +8,7 @@
 #include <linux/virtio_pci.h>
 
 #include "registers.h"
+#include "virtio_uapi.h"
 
 static void write64(volatile char *low, vio_iova value)
 {
@@ -34,6 +35,7 @@ static void modern_set_features(struct vio_transport *t, uint64_t features)
 	register_write32(common + VIRTIO_PCI_COMMON_GF, (uint32_t)(features >> 32));
 	register_write32(common + VIRTIO_PCI_COMMON_GFSELECT, 0);
 	register_write32(common + VIRTIO_PCI_COMMON_GF, (uint32_t)features);
+	viot_pci_of(t)->has_notification_data = (features >> VIRTIO_F_NOTIFICATION_DATA & 1) != 0;
 }
 
 uint8_t viot_pci_modern_raw_status(const struct pci_transport *p)
@@ -112,16 +114,13 @@ static int find_doorbell(struct pci_transport *p, uint16_t index, struct vio_err
 {
 	uint16_t number = register_read16(p->common + VIRTIO_PCI_COMMON_Q_NOFF);
 	uint64_t offset = (uint64_t)number * p->caps.notify_multiplier;
+	uint64_t width = p->has_notification_data ? sizeof(uint32_t) : sizeof(uint16_t);
 
-	if (index >= VIOT_QUEUES_MAX) {
-		return vio_fail(err, -ENOTSUP, "%s: queue %u is beyond the %d that are supported",
-				p->base.t.name, index, VIOT_QUEUES_MAX);
-	}
-	if (offset + sizeof(uint16_t) > p->caps.notify.length) {
+	if (offset + width > p->caps.notify.length || (p->caps.notify.offset + offset) % width) {
 		return vio_fail(
 			err, -EPROTO,
-			"%s: the doorbell of queue %u lies outside its registers (offset 0x%llx "
-			"of 0x%x)",
+			"%s: the doorbell of queue %u lies outside its registers, or not on a "
+			"multiple of its width (offset 0x%llx of 0x%x)",
 			p->base.t.name, index, (unsigned long long)offset, p->caps.notify.length);
 	}
 	p->doorbell[index] = p->notify + offset;
@@ -147,8 +146,11 @@ static int modern_queue_setup(struct vio_transport *t, uint16_t index,
 {
 	struct pci_transport *p = viot_pci_of(t);
 	volatile char *common = p->common;
-	int rc;
+	int rc = viot_interrupt_open_timer(&p->base.interrupt, index, t->name, err);
 
+	if (rc < 0) {
+		return rc;
+	}
 	select_queue(p, index);
 	if (register_read16(common + VIRTIO_PCI_COMMON_Q_ENABLE) != 0) {
 		return vio_fail(err, -EPROTO, "%s: queue %u is in use right after a reset", t->name,
@@ -173,10 +175,44 @@ static int modern_queue_setup(struct vio_transport *t, uint16_t index,
 	return 0;
 }
 
+/* 4.1.4.3, 2.6.1; devices older than VirtIO 1.2 end before this register. */
+static bool has_queue_reset(const struct pci_transport *p)
+{
+	return p->caps.common.length >= VIRTIO_PCI_COMMON_Q_RESET + sizeof(uint16_t);
+}
+
+static void modern_queue_reset(struct vio_transport *t, uint16_t index)
+{
+	struct pci_transport *p = viot_pci_of(t);
+
+	if (has_queue_reset(p)) {
+		select_queue(p, index);
+		register_write16(p->common + VIRTIO_PCI_COMMON_Q_RESET, 1);
+	}
+}
+
+static int modern_queue_is_reset(struct vio_transport *t, uint16_t index)
+{
+	struct pci_transport *p = viot_pci_of(t);
+
+	if (!has_queue_reset(p)) {
+		return -ENOTSUP;
+	}
+	select_queue(p, index);
+	return register_read16(p->common + VIRTIO_PCI_COMMON_Q_RESET) == 0 &&
+	       register_read16(p->common + VIRTIO_PCI_COMMON_Q_ENABLE) == 0;
+}
+
+/* 4.1.5.2 */
 static void modern_notify(struct vio_transport *t, uint16_t index, uint32_t value)
 {
-	(void)value; /* 4.1.5.2: 16 bits without NOTIFICATION_DATA */
-	register_write16(viot_pci_of(t)->doorbell[index], index);
+	struct pci_transport *p = viot_pci_of(t);
+
+	if (p->has_notification_data) {
+		register_write32(p->doorbell[index], value);
+	} else {
+		register_write16(p->doorbell[index], index);
+	}
 }
 
 static void modern_cut_off(struct vio_transport *t)
@@ -228,6 +264,8 @@ const struct vio_transport_ops viot_pci_modern_ops = {
 	.config_generation = modern_config_generation,
 	.queue_max_size = modern_queue_max_size,
 	.queue_setup = modern_queue_setup,
+	.queue_reset = modern_queue_reset,
+	.queue_is_reset = modern_queue_is_reset,
 	.notify = modern_notify,
 	.wait_fd = viot_base_wait_fd,
 	.wait_arm = viot_base_wait_arm,

@@ -262,6 +262,7 @@ int viot_pci_open(struct vio_transport **out, const struct viot_address *address
 	if (!p) {
 		return vio_fail(err, -ENOMEM, "out of memory");
 	}
+	p->queues = options->queues;
 	rc = start(p, options, err);
 	if (rc < 0) {
 		viot_pci_release(p);

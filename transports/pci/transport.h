@@ -22,10 +22,12 @@ struct pci_transport {
 	uint16_t command; /* as it is now, and as it was found */
 	uint16_t command_before;
 	bool command_changed;
+	uint16_t queues; /* that will be used; 0: all there are */
 
 	/* modern */
 	struct viot_pci_caps caps;
 	volatile char *common, *notify, *isr, *device;
+	bool has_notification_data;
 	volatile char *doorbell[VIOT_QUEUES_MAX]; /* by queue; checked when it is set up */
 };
 

@@ -36,7 +36,8 @@ typedef int viot_line_enable(struct viot_interrupt *interrupt);
 
 struct viot_interrupt {
 	enum viot_interrupt_kind kind;
-	int timer; /* also when the library gives up on the interrupts; -1 while closed */
+	int timer[VIOT_QUEUES_MAX];     /* of each queue that was set up; -1 of the others */
+	bool by_timer[VIOT_QUEUES_MAX]; /* its interrupts do not arrive; the queue's thread only */
 
 	/* VECTORS: 0 is for the device, 1 + n for queue n; a single one is for all */
 	unsigned vector_count;
@@ -55,7 +56,11 @@ struct viot_interrupt {
 
 /* Everything closed; the descriptors given to it later are its own. */
 void viot_interrupt_init(struct viot_interrupt *interrupt);
-int viot_interrupt_open_timer(struct viot_interrupt *interrupt, const char *name,
+/*
+ * Before queue @index is used: what it is waited for by, if not by an interrupt. Every
+ * queue has its own, because other threads wait for other queues.
+ */
+int viot_interrupt_open_timer(struct viot_interrupt *interrupt, uint16_t index, const char *name,
 			      struct vio_error *err);
 /* After the descriptors are set: makes `events` of them. */
 int viot_interrupt_start(struct viot_interrupt *interrupt, const char *name, struct vio_error *err);

@@ -25,17 +25,27 @@ enum {
 void viot_interrupt_init(struct viot_interrupt *interrupt)
 {
 	memset(interrupt, 0, sizeof(*interrupt));
-	interrupt->timer = interrupt->line = interrupt->removal = interrupt->events = -1;
+	interrupt->line = interrupt->removal = interrupt->events = -1;
+	for (unsigned i = 0; i < VIOT_QUEUES_MAX; i++) {
+		interrupt->timer[i] = -1;
+	}
 	for (unsigned i = 0; i < VIOT_VECTORS_MAX; i++) {
 		interrupt->vector[i] = -1;
 	}
 }
 
-int viot_interrupt_open_timer(struct viot_interrupt *interrupt, const char *name,
+int viot_interrupt_open_timer(struct viot_interrupt *interrupt, uint16_t index, const char *name,
 			      struct vio_error *err)
 {
-	interrupt->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	return interrupt->timer < 0
+	if (index >= VIOT_QUEUES_MAX) {
+		return vio_fail(err, -ENOTSUP, "%s: queue %u is beyond the %d that are supported",
+				name, index, VIOT_QUEUES_MAX);
+	}
+	if (interrupt->timer[index] < 0) {
+		interrupt->timer[index] =
+			timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	}
+	return interrupt->timer[index] < 0
 		       ? vio_fail(err, -ENOMEM, "%s: no timer (%s)", name, strerror(errno))
 		       : 0;
 }
@@ -75,7 +85,9 @@ void viot_interrupt_close(struct viot_interrupt *interrupt)
 	close_one(&interrupt->events);
 	close_one(&interrupt->removal);
 	close_one(&interrupt->line);
-	close_one(&interrupt->timer);
+	for (unsigned i = 0; i < VIOT_QUEUES_MAX; i++) {
+		close_one(&interrupt->timer[i]);
+	}
 	for (unsigned i = 0; i < interrupt->vector_count; i++) {
 		close_one(&interrupt->vector[i]);
 	}
@@ -87,6 +99,12 @@ static struct viot_base *base_of(struct vio_transport *t)
 	return (struct viot_base *)t; /* first member */
 }
 
+static bool is_timed(const struct vio_transport *t, const struct viot_interrupt *interrupt,
+		     uint16_t index)
+{
+	return !t->interrupts || interrupt->by_timer[index];
+}
+
 int viot_base_wait_fd(struct vio_transport *t, uint16_t index)
 {
 	const struct viot_interrupt *interrupt = &base_of(t)->interrupt;
@@ -94,11 +112,14 @@ int viot_base_wait_fd(struct vio_transport *t, uint16_t index)
 	if (index == VIO_WAIT_EVENTS) {
 		return interrupt->events < 0 ? -ENOTSUP : interrupt->events;
 	}
-	if (!t->interrupts) {
-		return interrupt->timer;
+	if (index >= VIOT_QUEUES_MAX) {
+		return -ENOTSUP;
+	}
+	if (is_timed(t, interrupt, index)) {
+		return interrupt->timer[index] < 0 ? -ENOTSUP : interrupt->timer[index];
 	}
 	if (interrupt->kind == VIOT_LINE) {
-		return interrupt->line;
+		return index == 0 ? interrupt->line : -ENOTSUP;
 	}
 	return viot_has_vector(interrupt, index)
 		       ? interrupt->vector[viot_vector_of(interrupt, index)]
@@ -106,13 +127,13 @@ int viot_base_wait_fd(struct vio_transport *t, uint16_t index)
 }
 
 /* Short pauses while an answer is likely, long ones when the device is slow. */
-static void arm_timer(const struct viot_interrupt *interrupt, unsigned fruitless)
+static void arm_timer(const struct viot_interrupt *interrupt, uint16_t index, unsigned fruitless)
 {
 	unsigned doublings = fruitless < PAUSE_DOUBLINGS ? fruitless : PAUSE_DOUBLINGS;
 	long pause = fruitless < PATIENCE ? (long)PAUSE_FIRST_NS << doublings : PAUSE_SLOW_NS;
 	struct itimerspec when = {.it_value = {.tv_nsec = pause}};
 
-	timerfd_settime(interrupt->timer, 0, &when, NULL);
+	timerfd_settime(interrupt->timer[index], 0, &when, NULL);
 }
 
 /*
@@ -130,6 +151,7 @@ static unsigned give_way(struct viot_base *base)
 	return VIO_EVENT_GONE;
 }
 
+/* One that cannot be had again does not arrive: the library finds that out, and polls. */
 static void arm_line(struct viot_base *base)
 {
 	struct viot_interrupt *interrupt = &base->interrupt;
@@ -143,10 +165,8 @@ static void arm_line(struct viot_base *base)
 	if (rc == -EIO || rc == -ENODEV) {
 		give_way(base);
 	} else if (rc < 0) {
-		vio_log(VIO_LOG_WARN, "%s: its interrupt cannot be switched on again (%s): polled",
+		vio_log(VIO_LOG_WARN, "%s: its interrupt cannot be switched on again (%s)",
 			base->t.name, strerror(-rc));
-		base->t.interrupts = false;
-		arm_timer(interrupt, 0);
 	}
 }
 
@@ -154,9 +174,8 @@ void viot_base_wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitl
 {
 	struct viot_base *base = base_of(t);
 
-	(void)index;
-	if (!t->interrupts) {
-		arm_timer(&base->interrupt, fruitless);
+	if (is_timed(t, &base->interrupt, index)) {
+		arm_timer(&base->interrupt, index, fruitless);
 	} else if (base->interrupt.kind == VIOT_LINE) {
 		arm_line(base);
 	}
@@ -219,17 +238,16 @@ unsigned viot_base_wait_ack(struct vio_transport *t, uint16_t index)
 	if (index == VIO_WAIT_EVENTS) {
 		return ack_events(base);
 	}
-	if (t->interrupts) {
-		events = ack_queue(base, index);
-	} else {
-		drain(base->interrupt.timer, sizeof(uint64_t));
+	if (is_timed(t, &base->interrupt, index)) {
+		drain(base->interrupt.timer[index], sizeof(uint64_t));
 		events = 0;
+	} else {
+		events = ack_queue(base, index);
 	}
 	return atomic_load(&base->is_gone) ? events | VIO_EVENT_GONE : events;
 }
 
 void viot_base_wait_by_timer(struct vio_transport *t, uint16_t index)
 {
-	(void)index;
-	t->interrupts = false;
+	base_of(t)->interrupt.by_timer[index] = true;
 }

@@ -154,6 +154,12 @@ struct vio_transport {
 	 * giving up, and nothing of ours is in anybody's reach meanwhile.
 	 */
 	bool may_return;
+	/*
+	 * Queues that can be waited for, each by a thread of its own; 0 = as many as the
+	 * device has. 1 where one interrupt serves all of them: it would wake one thread
+	 * for the others' completions.
+	 */
+	uint16_t queues_max;
 	const char *wake_up;   /* for people: "MSI-X, one vector for each queue"; never NULL */
 	bool fixed_queue_size; /* a queue is used with the size the device says, or not at all */
 	uint32_t reset_timeout_ms; /* how long a reset may take; 0 = 5000 */

@@ -84,6 +84,11 @@ struct viot_options {
 	uint32_t device_type; /* VIRTIO_ID_… that must be there; 0 = any */
 	bool takeover;        /* free the device from VirtIO's kernel driver, see above */
 	enum viot_interrupts interrupts;
+	/*
+	 * Queues that will be used, so that no more interrupt vectors are asked for;
+	 * default all that the device has.
+	 */
+	uint16_t queues;
 };
 
 /**

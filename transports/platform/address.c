@@ -3,7 +3,8 @@
  * Reads the text of a device address; looks at no hardware.
  *
  *   address  = [ option { "," option } ]
- *   option   = "smem=" number | "irq=" number | "pci=" ( number | function ) | "fdt" [ "=" tree ]
+ *   option   = "smem=" number | "irq=" number | "pci=" ( number | function ) | "fdt" [ "=" tree ] |
+ *             "vhost-user=" file
  *   tree     = number | file [ ":" number ]                 (a file has no comma in its path)
  *   function = [ domain ":" ] bus ":" device "." function   (hexadecimal, as lspci prints it)
  *   number   = "0x" hexadecimal digits | decimal digits     (a leading 0 does not mean octal)
@@ -25,7 +26,7 @@
 static const char every[] = ""; /* the value of `fdt` alone; "fdt=" has another empty one */
 
 struct found {
-	const char *smem, *irq, *pci, *fdt; /* values, NULL where absent */
+	const char *smem, *irq, *pci, *fdt, *vhost_user; /* values, NULL where absent */
 };
 
 static bool read_number(const char *text, uint64_t max, uint64_t *value)
@@ -127,6 +128,7 @@ static const char **find_slot(struct found *found, const char *option, const cha
 		{"irq=", &found->irq},
 		{"pci=", &found->pci},
 		{"fdt=", &found->fdt},
+		{"vhost-user=", &found->vhost_user},
 	};
 
 	if (strcmp(option, "fdt") == 0) {
@@ -152,7 +154,8 @@ static int add_option(struct found *found, const char *option, struct vio_error 
 	if (!slot)
 		return vio_fail(err, -EINVAL,
 				"'%.60s': expected the address of a device, "
-				"'smem=ADDRESS,irq=NUMBER', 'pci=DEVICE' or 'fdt'",
+				"'smem=ADDRESS,irq=NUMBER', 'pci=DEVICE', 'fdt' or "
+				"'vhost-user=SOCKET'",
 				option);
 	if (*slot)
 		return vio_fail(err, -EINVAL,
@@ -201,6 +204,36 @@ static int check_fdt(const struct found *found, struct vio_error *err)
 			other, other);
 }
 
+static int check_vhost_user(const struct found *found, struct vio_error *err)
+{
+	const char *other = found->pci    ? "pci="
+			    : found->smem ? "smem="
+			    : found->irq  ? "irq="
+			    : found->fdt  ? "fdt"
+					  : NULL;
+
+	if (!found->vhost_user || !other)
+		return 0;
+	return vio_fail(err, -EINVAL,
+			"'vhost-user=%.60s' is a device of another process and '%s' is one of this "
+			"machine: expected one or the other; remove 'vhost-user=' or '%s'",
+			found->vhost_user, other, other);
+}
+
+static int read_vhost_user(const char *path, struct viot_address *address, struct vio_error *err)
+{
+	size_t size = strlen(path);
+
+	if (size == 0 || size >= VIOT_VHOST_USER_SIZE)
+		return vio_fail(err, -EINVAL,
+				"vhost-user=%.60s: expected the path of a socket, of less than %d "
+				"characters, for example 'vhost-user=/run/disk.sock'",
+				path, VIOT_VHOST_USER_SIZE);
+	*address = (struct viot_address){.kind = VIOT_VHOST_USER};
+	memcpy(address->vhost_user, path, size + 1);
+	return 0;
+}
+
 static int check_partners(const struct found *found, struct vio_error *err)
 {
 	if (found->pci && (found->smem || found->irq))
@@ -237,11 +270,15 @@ int viot_address_parse(const char *text, struct viot_address *address, struct vi
 	while (!rc && rest)
 		rc = add_option(&found, strsep(&rest, ","), err);
 	if (!rc)
+		rc = check_vhost_user(&found, err);
+	if (!rc)
 		rc = check_fdt(&found, err);
 	if (!rc)
 		rc = check_partners(&found, err);
 	if (rc)
 		return rc;
+	if (found.vhost_user)
+		return read_vhost_user(found.vhost_user, address, err);
 	if (found.fdt)
 		return read_fdt(found.fdt, address, err);
 	if (found.smem && found.irq)

@@ -18,6 +18,9 @@ int viot_open(struct vio_transport **t, const struct viot_address *address,
 	if (address->kind == VIOT_MMIO) {
 		return viot_mmio_open(t, address, options, err);
 	}
+	if (address->kind == VIOT_VHOST_USER) {
+		return viot_vhost_user_open(t, address, options, err);
+	}
 	if (address->kind == VIOT_FDT_ALL || address->kind == VIOT_FDT_INDEX) {
 		return viot_fdt_open(t, address, options, err);
 	}

@@ -210,6 +210,8 @@ int viot_mmio_open(struct vio_transport **t, const struct viot_address *address,
 		   const struct viot_options *options, struct vio_error *err);
 int viot_pci_open(struct vio_transport **t, const struct viot_address *address,
 		  const struct viot_options *options, struct vio_error *err);
+int viot_vhost_user_open(struct vio_transport **t, const struct viot_address *address,
+			 const struct viot_options *options, struct vio_error *err);
 int viot_fdt_open(struct vio_transport **t, const struct viot_address *address,
 		  const struct viot_options *options, struct vio_error *err);
 

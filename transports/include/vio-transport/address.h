@@ -10,6 +10,7 @@
  *   fdt=0                    the first of them, in the order of addresses
  *   fdt=board.dtb            every one that this file declares
  *   fdt=board.dtb:0          the first of those
+ *   vhost-user=/run/d.sock   a device that another process serves on this socket
  *   (nothing)                the only one, or the first, on the PCI bus
  *
  * What `fdt` means is looked up when the device is opened; mmio.h does it too.
@@ -33,9 +34,11 @@ enum viot_address_kind {
 	VIOT_MMIO,         /* registers at a guest-physical address */
 	VIOT_FDT_ALL,      /* whatever a device tree declares; viot_open() wants it to be one */
 	VIOT_FDT_INDEX,    /* the n-th of them, in the order of addresses */
+	VIOT_VHOST_USER,   /* a back end's socket */
 };
 
-#define VIOT_FDT_FILE_SIZE 128
+#define VIOT_FDT_FILE_SIZE   128
+#define VIOT_VHOST_USER_SIZE 108 /* as the kernel has it for all sockets */
 
 struct viot_address {
 	enum viot_address_kind kind;
@@ -52,6 +55,8 @@ struct viot_address {
 	uint32_t fdt_index;
 	/* VIOT_FDT_…: a blob; empty: this machine's own tree */
 	char fdt_file[VIOT_FDT_FILE_SIZE];
+	/* VIOT_VHOST_USER: the path, without a comma */
+	char vhost_user[VIOT_VHOST_USER_SIZE];
 };
 
 /**
@@ -65,7 +70,7 @@ VIO_EXPORT int viot_address_parse_pci(const char *text, struct viot_address *add
 
 /**
  * viot_address_parse - a whole address, as in the table above
- * @text: "smem=…,irq=…", "pci=…", "fdt…" or "" for the first PCI function
+ * @text: "smem=…,irq=…", "pci=…", "fdt…", "vhost-user=…" or "" for the first PCI function
  *
  * Returns 0, or -EINVAL with a sentence in @err. Any thread; does not look for the device.
  */

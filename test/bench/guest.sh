@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The guest's side of test/bench/run.sh. Prints, for the host to add up:
+# The guest's side of test/bench/guest-run.sh. Prints, for the host to add up:
 #
 #   run DISK ROUND DEPTH WAY ...      what randread printed; DISK is fast, 1ms or 4ms
 #   idle WAY CPU-NS INTERRUPTS RSS    of the daemon, in $IDLE_SECONDS s

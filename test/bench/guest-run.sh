@@ -6,10 +6,10 @@
 # when it is idle. One guest with INTx by UIO, one with an IOMMU and MSI-X by VFIO. Prints medians, and ratios of each
 # round to the kernel's run in the same round.
 #
-#   test/bench/run.sh [ROUNDS [SECONDS [MACHINE...]]]      default: 5 rounds of 3 s on q35 and q35-iommu
+#   test/bench/guest-run.sh [ROUNDS [SECONDS [MACHINE...]]]      default: 5 rounds of 3 s on q35 and q35-iommu
 #
 # Environment: WAYS, SLOW_WAYS, IDLE_WAYS: what to measure, see guest.sh; empty for none of the latter two. For example
-# WAYS="kernel uio:auto:20 uio:auto:200" SLOW_WAYS= IDLE_WAYS= test/bench/run.sh 3 3 q35
+# WAYS="kernel uio:auto:20 uio:auto:200" SLOW_WAYS= IDLE_WAYS= test/bench/guest-run.sh 3 3 q35
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -6,6 +6,7 @@
 #   test/setup.sh            the groups build and guest
 #   test/setup.sh build      compiler, build tools and libraries
 #   test/setup.sh guest      QEMU, the tools that go into guests, and their kernel
+#   test/setup.sh bench      what test/bench/run.sh compares with, and measures by
 #   test/setup.sh arm64      the same for arm64: cross compiler, QEMU; libraries, tools and kernel, which are not
 #                            installed but unpacked below $VIO_GUEST_CACHE (default build/guest)
 #
@@ -22,6 +23,8 @@ build_packages=(
 guest_packages=(
   qemu-system-x86 busybox-static cpio kmod mount util-linux fdisk e2fsprogs xz-utils zstd gcc libc6-dev make libelf1
 )
+# qemu-system-common has qemu-storage-daemon.
+bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common fuse3)
 arm64_packages=(gcc-aarch64-linux-gnu binutils qemu-system-arm)
 
 fail() {
@@ -85,12 +88,13 @@ main() {
         install_packages "${guest_packages[@]}"
         fetch q35
         ;;
+      bench) install_packages "${bench_packages[@]}" ;;
       arm64)
         install_packages "${guest_packages[@]}" "${arm64_packages[@]}"
         fetch arm64-mmio
         ;;
       *)
-        echo "usage: setup.sh [build] [guest] [arm64]" >&2
+        echo "usage: setup.sh [build] [guest] [bench] [arm64]" >&2
         exit 2
         ;;
     esac

@@ -132,6 +132,7 @@ static int read_info(struct vio_blk *blk, struct vio_error *err)
 	}
 	if (rc == 0) {
 		blk->info = info;
+		blk_limits_set(&blk->limits, &info);
 	}
 	return rc;
 }

@@ -269,6 +269,17 @@ int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_e
 	return rc;
 }
 
+void blk_limits_set(struct blk_limits *limits, const struct vio_blk_info *info)
+{
+	uint32_t size_max = info->segment_max_size;
+
+	limits->capacity_sectors = info->capacity_sectors;
+	limits->size_max = (size_max < BLK_REQUEST_MAX ? size_max : BLK_REQUEST_MAX) - 1;
+	limits->size_mask = info->block_size - 1;
+	limits->sector_mask = info->block_size / VIO_BLK_SECTOR_SIZE - 1;
+	limits->may_write = !info->read_only;
+}
+
 bool blk_config_resized(struct vio_blk *blk)
 {
 	const struct vio_config_field *field = &known_fields[0].where;

@@ -56,6 +56,14 @@ struct blk_list {
 	struct vio_blk_request *first, *last;
 };
 
+/* What a plain request (blk_plain.h) must keep to, of vio_blk_info. */
+struct blk_limits {
+	uint64_t capacity_sectors;
+	uint32_t size_max; /* bytes less one */
+	uint32_t size_mask, sector_mask;
+	bool may_write;
+};
+
 struct vio_blk_queue {
 	struct vio_blk *blk;
 	struct vio_queue *ring;
@@ -69,6 +77,7 @@ struct vio_blk_queue {
 };
 
 struct vio_blk {
+	struct blk_limits limits;
 	struct vio_device *device;
 	struct vio_transport *transport;
 	struct vio_dma *dma;
@@ -84,6 +93,7 @@ struct vio_blk {
 };
 
 /* blk_config.c */
+void blk_limits_set(struct blk_limits *limits, const struct vio_blk_info *info);
 uint64_t blk_wanted_features(void);
 int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_error *err);
 /* The device says another capacity than blk->info; one field, for who looks often. */

@@ -7,7 +7,7 @@
 
 #include <vio/log.h>
 
-#include "queue_internal.h"
+#include "blk_plain.h"
 #include "ring_memory.h"
 
 enum {
@@ -252,7 +252,6 @@ static void give_slot(struct vio_blk_queue *queue, struct blk_slot *slot)
 		slot->bounce = BLK_NO_BOUNCE;
 	}
 	slot->request = NULL;
-	slot->is_plain = false;
 }
 
 static int fill(struct vio_blk_queue *queue, const struct vio_blk_request *request,
@@ -278,6 +277,7 @@ int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 	}
 	slot = &queue->slots[id];
 	slot->seen_ms = 0;
+	slot->is_plain = false;
 	part.count = 0;
 	part.bytes = 0;
 	part.shared = 0;
@@ -328,9 +328,6 @@ static void release_data(struct vio_blk_queue *queue, const struct blk_slot *slo
 {
 	const struct vio_blk_request *request = slot->request;
 
-	if (slot->is_plain) {
-		return; /* what was looked up takes no unsharing */
-	}
 	if (slot->bounce == BLK_NO_BOUNCE) {
 		unshare(queue, request, slot->offset, slot->bytes);
 	} else if (good && request->op != VIO_BLK_WRITE) {
@@ -346,6 +343,9 @@ int blk_part_finish(struct vio_blk_queue *queue, uint16_t id)
 	uint8_t status = __atomic_load_n(footer, __ATOMIC_RELAXED);
 	int result = status_error(queue, status);
 
+	if (slot->is_plain) {
+		plain_end(slot);
+	}
 	release_data(queue, slot, result == 0);
 	slot->request->parts_in_flight--;
 	give_slot(queue, slot);
@@ -354,6 +354,9 @@ int blk_part_finish(struct vio_blk_queue *queue, uint16_t id)
 
 void blk_part_abandon(struct vio_blk_queue *queue, struct blk_slot *slot)
 {
+	if (slot->is_plain) {
+		plain_end(slot);
+	}
 	release_data(queue, slot, false);
 	slot->request->parts_in_flight--;
 	give_slot(queue, slot);

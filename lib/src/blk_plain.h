@@ -14,20 +14,19 @@
 static inline bool plain_is(const struct vio_blk_queue *queue,
 			    const struct vio_blk_request *request)
 {
-	const struct vio_blk_info *info = &queue->blk->info;
-	uint32_t unit = info->block_size;
+	const struct vio_blk *blk = queue->blk;
+	const struct blk_limits *limits = &blk->limits;
 	size_t size;
 
 	if (request->op > VIO_BLK_WRITE || request->iov_count != 1 || queue->continuing ||
-	    queue->blk->error || (request->op == VIO_BLK_WRITE && info->read_only)) {
+	    blk->error || (request->op == VIO_BLK_WRITE && !limits->may_write)) {
 		return false;
 	}
 	size = request->iov->iov_len;
-	return size - 1 < info->segment_max_size && size <= BLK_REQUEST_MAX &&
-	       (size & (unit - 1)) == 0 &&
-	       (request->start_sector & (unit / VIO_BLK_SECTOR_SIZE - 1)) == 0 &&
-	       request->start_sector < info->capacity_sectors &&
-	       size / VIO_BLK_SECTOR_SIZE <= info->capacity_sectors - request->start_sector;
+	return size - 1 <= limits->size_max && (size & limits->size_mask) == 0 &&
+	       (request->start_sector & limits->sector_mask) == 0 &&
+	       request->start_sector < limits->capacity_sectors &&
+	       size / VIO_BLK_SECTOR_SIZE <= limits->capacity_sectors - request->start_sector;
 }
 
 static inline void plain_write_frame(struct vio_blk_queue *queue, uint16_t id,
@@ -46,7 +45,6 @@ static inline bool plain_submit(struct vio_blk_queue *queue, struct vio_blk_requ
 {
 	struct vio_segment segment;
 	struct blk_slot *slot;
-	bool is_write;
 	int id;
 
 	if (!LIKELY(plain_is(queue, request)) ||
@@ -59,8 +57,7 @@ static inline bool plain_submit(struct vio_blk_queue *queue, struct vio_blk_requ
 		return false;
 	}
 	plain_write_frame(queue, (uint16_t)id, request);
-	is_write = request->op == VIO_BLK_WRITE;
-	if (!LIKELY(queue_add(queue->ring, &segment, is_write, !is_write) >= 0)) {
+	if (!LIKELY(queue_add_one(queue->ring, segment, request->op == VIO_BLK_READ))) {
 		return false;
 	}
 	slot = &queue->slots[id];
@@ -68,11 +65,21 @@ static inline bool plain_submit(struct vio_blk_queue *queue, struct vio_blk_requ
 	slot->seen_ms = 0;
 	slot->is_plain = true;
 	request->result = 0;
-	request->parts_in_flight = 1;
-	request->bytes_total = segment.length;
-	request->bytes_started = segment.length;
 	queue->in_flight++;
 	return true;
+}
+
+/* It did not go well: from here on it is a request like any other, in one part. */
+static inline void plain_end(struct blk_slot *slot)
+{
+	struct vio_blk_request *request = slot->request;
+
+	slot->is_plain = false;
+	slot->offset = 0;
+	slot->bytes = 0; /* nothing to unshare */
+	request->parts_in_flight = 1;
+	request->bytes_total = request->iov->iov_len;
+	request->bytes_started = request->bytes_total;
 }
 
 /* The request that chain @id was, if all is well with it; NULL: go the general way. */
@@ -87,8 +94,6 @@ static inline struct vio_blk_request *plain_finish(struct vio_blk_queue *queue, 
 		return NULL;
 	}
 	slot->request = NULL;
-	slot->is_plain = false;
-	request->parts_in_flight = 0;
 	return request;
 }
 

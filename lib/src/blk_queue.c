@@ -123,7 +123,8 @@ static void start_more(struct vio_blk_queue *queue, struct vio_blk_request *requ
 	}
 }
 
-static int submit_any(struct vio_blk_queue *queue, struct vio_blk_request *request)
+__attribute__((noinline)) static int submit_any(struct vio_blk_queue *queue,
+						struct vio_blk_request *request)
 {
 	int rc = queue->blk->error;
 
@@ -237,10 +238,15 @@ static unsigned reap_batch(struct vio_blk_queue *queue, struct vio_blk_request *
 
 unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
 {
-	unsigned n = take_finished(queue, done, max);
-	int got = 1;
+	unsigned n = 0;
+	int got = REAP_BATCH;
 
-	while (n < max && got > 0 && queue->blk->health == VIO_BLK_GOOD) {
+	if (queue->finished.first) {
+		n = take_finished(queue, done, max);
+	}
+	/* a batch that was not full took all there is */
+	while (n < max && got == REAP_BATCH && queue_has_used(queue->ring) &&
+	       queue->blk->health == VIO_BLK_GOOD) {
 		n += reap_batch(queue, done + n, max - n, &got);
 	}
 	if (queue->continuing) {

@@ -50,6 +50,18 @@ static inline int queue_add(struct vio_queue *queue, const struct vio_segment *s
 	return split_add(&queue->ring, segments, reads, writes);
 }
 
+static inline bool queue_add_one(struct vio_queue *queue, struct vio_segment segment,
+				 bool is_written)
+{
+	return LIKELY(split_add_one(&queue->ring, segment.iova.raw, segment.length, is_written)) ||
+	       split_add(&queue->ring, &segment, !is_written, is_written) >= 0;
+}
+
+static inline bool queue_has_used(const struct vio_queue *queue)
+{
+	return split_has_used(&queue->ring);
+}
+
 static inline bool queue_kick(struct vio_queue *queue)
 {
 	if (!split_publish(&queue->ring)) {

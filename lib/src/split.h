@@ -141,6 +141,31 @@ static inline int split_add(struct split_ring *ring, const struct vio_segment *s
 	return split_enlist(ring, id, 1);
 }
 
+/* One segment into a table. False: nothing was done; split_add() has more ways, and the reasons. */
+static inline bool split_add_one(struct split_ring *ring, uint64_t iova, uint32_t length,
+				 bool is_written)
+{
+	const struct frames *frames = ring->frames;
+	uint16_t id = ring->free_head;
+	struct split_chain *chain = &ring->chains[id];
+	uint32_t shape = is_written ? split_shape(0, 1) : split_shape(1, 0);
+	struct vring_desc *data;
+
+	if (!LIKELY(frames->table_segments > 0 && ring->free_count > 0)) {
+		return false;
+	}
+	if (!LIKELY(chain->shape == shape)) {
+		split_write_table(ring, id, !is_written, is_written);
+	}
+	data = (struct vring_desc *)frame_table(frames, id) + (frames->header_size != 0);
+	data->addr = wire64(iova);
+	data->len = wire32(length);
+	chain->last = id;
+	ring->free_head = chain->next;
+	split_enlist(ring, id, 1);
+	return true;
+}
+
 static inline __virtio16 *split_used_event(const struct split_ring *ring)
 {
 	return &ring->available->ring[ring->size];

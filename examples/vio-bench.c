@@ -295,6 +295,9 @@ static int open_device(struct vio_blk **blk, struct vio_transport **transport,
 					 .dma_size = VIOT_DMA_SIZE_DEFAULT + buffers};
 	const struct vio_blk_options blk_options = {
 		.queue_size = queue_size(options),
+		.queues = (uint16_t)options->queues,
+		.refused_features = options->refused_features,
+		.required_features = options->required_features,
 		.read_only = !bench_writes(options),
 		.poll = options->poll_us ? VIO_POLL_AUTO : VIO_POLL_NEVER,
 		.poll_us = options->poll_us,
@@ -302,9 +305,6 @@ static int open_device(struct vio_blk **blk, struct vio_transport **transport,
 	struct viot_address address;
 	int rc = viot_address_parse(options->address, &address, err);
 
-	if (options->refused_features || options->required_features) {
-		return vio_fail(err, -ENOTSUP, "libvio cannot be told yet which features to use");
-	}
 	if (rc == 0) {
 		rc = viot_open(transport, &address, &how, err);
 	}
@@ -320,8 +320,8 @@ static bool suits(struct vio_blk *blk, const struct bench_options *options)
 	const struct vio_blk_info *info = vio_blk_info(blk);
 
 	if (!vio_blk_queue(blk, options->queues - 1)) {
-		fprintf(stderr, "%s: this disk has not as many queues as --queues=%u\n",
-			options->name, options->queues);
+		fprintf(stderr, "%s: --queues=%u is more than can be used of this disk's %u\n",
+			options->name, options->queues, info->queues_offered);
 		return false;
 	}
 	if (options->block_size < info->block_size) {

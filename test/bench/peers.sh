@@ -107,12 +107,12 @@ begin_vhost_user() {
     $(storage_daemon),type=vhost-user-blk,iothread=io0,num-queues="$1",addr.type=unix,addr.path="$sock"
 }
 
-# Here the main loop serves, which was found to be no slower than an iothread.
+# On an iothread as well, which was found to be faster than the main loop.
 begin_qsd_volume() {
   volume="$work/qsd"
   : >"$volume"
   # shellcheck disable=SC2046 # words
-  begin qsd is_volume $(storage_daemon),type=fuse,mountpoint="$volume"
+  begin qsd is_volume $(storage_daemon),type=fuse,iothread=io0,mountpoint="$volume"
 }
 
 begin_nbdfuse_volume() {

@@ -153,12 +153,6 @@ static void run(struct worker *w)
 	for (unsigned i = 0; i < w->options->depth && w->job->to_start > 0; i++) {
 		int rc = start(w, &w->slots[i], now);
 
-		if (rc == -EAGAIN) {
-			fprintf(stderr,
-				"%s: the queue takes %u requests of %u bytes at a time, and not "
-				"--iodepth=%u: ask for more entries with --queue_size\n",
-				w->options->name, i, w->options->block_size, w->options->depth);
-		}
 		if (rc < 0) {
 			give_up(w, rc);
 		}
@@ -205,6 +199,17 @@ static int prepare(struct worker *w)
 	return 0;
 }
 
+static int explain(const struct worker *w)
+{
+	if (w->error == -EAGAIN) {
+		return fail(w->options,
+			    "the queue does not take as many requests as --iodepth: "
+			    "ask for more entries with --queue_size",
+			    w->error);
+	}
+	return w->error < 0 ? fail(w->options, "a request failed", w->error) : 0;
+}
+
 /* Threads 1 and up, and ourselves as number 0; afterwards none runs. */
 static int run_all(struct worker *workers, unsigned count)
 {
@@ -225,9 +230,7 @@ static int run_all(struct worker *workers, unsigned count)
 	}
 	pthread_barrier_destroy(&ready);
 	for (unsigned i = 0; i < count && rc == 0; i++) {
-		if (workers[i].error < 0) {
-			rc = fail(workers->options, "a request failed", workers[i].error);
-		}
+		rc = explain(&workers[i]);
 	}
 	return rc;
 }

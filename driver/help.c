@@ -24,6 +24,7 @@ static const char examples[] =
 	"  devb-virtio                                     the first device on PCI\n"
 	"  devb-virtio virtio smem=0x1c0d0000,irq=41       a device at an address\n"
 	"  devb-virtio virtio fdt                          all that the machine declares\n"
+	"  devb-virtio virtio vhost-user=/run/disk.sock    what another process serves\n"
 	"  devb-virtio virtio pci=0 virtio pci=1 blk ro    two disks, nobody writes\n"
 	"  devb-virtio blk automount=hd0t131:/mnt:ext4     mount a partition\n"
 	"\n"

@@ -237,7 +237,7 @@ static bool is_same_address(const struct viot_address *a, const struct viot_addr
 	       a->pci_domain == b->pci_domain && a->pci_bus == b->pci_bus &&
 	       a->pci_device == b->pci_device && a->pci_function == b->pci_function &&
 	       a->smem == b->smem && a->fdt_index == b->fdt_index &&
-	       strcmp(a->fdt_file, b->fdt_file) == 0;
+	       strcmp(a->fdt_file, b->fdt_file) == 0 && strcmp(a->vhost_user, b->vhost_user) == 0;
 }
 
 static int resolve_addresses(struct devb_parse *parse)
@@ -260,7 +260,8 @@ static int check_disks(const struct devb_options *options, struct vio_error *err
 					err, -EINVAL,
 					"the 'virtio' groups %u and %u name the same device: "
 					"expected one group for each disk; give each its own "
-					"'pci=', 'smem=' or 'fdt=' (no address means 'pci=0')",
+					"'pci=', 'smem=', 'fdt=' or 'vhost-user=' (no address "
+					"means 'pci=0')",
 					j + 1, i + 1);
 	return 0;
 }

@@ -341,6 +341,10 @@ const struct devb_option devb_option_table[] = {
 	      "one with this number in the order of addresses; of a dtb file instead of this "
 	      "machine's tree; where the tree has none, those of ACPI and the kernel's command "
 	      "line; excludes smem, irq and pci"),
+	VALUE(VIRTIO, "vhost-user", "SOCKET", devb_virtio_add_address,
+	      "the path of a back end's socket, for example 'vhost-user=/run/disk.sock'",
+	      "block device that another process serves on this socket, as qemu-storage-daemon "
+	      "does; excludes smem, irq, pci and fdt"),
 	VALUE(VIRTIO, "qsize", "ENTRIES", devb_virtio_set_queue_size,
 	      "a power of two from 4 to 32768, for example 'qsize=256'",
 	      "entries of the queue, a power of two from 4 to 32768 (default 256); more than the "

@@ -15,7 +15,7 @@ static struct devb_disk_options *last_disk(struct devb_parse *parse)
 	return &parse->options->disks[parse->options->disk_count - 1];
 }
 
-/* smem, irq, pci and fdt are judged together, at the end of the line. */
+/* smem, irq, pci, fdt and vhost-user are judged together, at the end of the line. */
 int devb_virtio_add_address(struct devb_parse *parse, const char *value)
 {
 	char *address = parse->addresses[parse->options->disk_count - 1];

@@ -5,6 +5,7 @@
  *   vio-cat                            the first VirtIO disk on the PCI bus
  *   vio-cat pci=1 > disk.img
  *   vio-cat fdt=0 > disk.img           the first one that the device tree declares
+ *   vio-cat vhost-user=/run/disk.sock  what another process serves
  *   vio-cat smem=0x1c0d0000,irq=41 | sha256sum
  *
  * Keeps several large reads in flight, straight into memory that the device

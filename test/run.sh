@@ -6,7 +6,7 @@
 # rules, and the guests, also arm64's.
 #
 #   test/run.sh                   everything
-#   test/run.sh unit fuse guest   only these parts: style, unit, sanitizers, fuse, guest
+#   test/run.sh unit fuse guest   only these parts: style, unit, sanitizers, fuse, vhost-user, guest
 #
 # Prints what each part prints, and at the end "N passed, N failed" over all of them.
 set -uo pipefail
@@ -62,8 +62,8 @@ wanted() {
 
 parts=("$@")
 for word in "${parts[@]}"; do
-  [[ " style unit sanitizers fuse guest " == *" $word "* ]] || {
-    echo "run.sh: '$word' is no part of the tests (style, unit, sanitizers, fuse, guest)" >&2
+  [[ " style unit sanitizers fuse vhost-user guest " == *" $word "* ]] || {
+    echo "run.sh: '$word' is no part of the tests (style, unit, sanitizers, fuse, vhost-user, guest)" >&2
     exit 2
   }
 done
@@ -76,6 +76,7 @@ part "Build" configure_and_build release
 ! wanted sanitizers || part "Unit tests with AddressSanitizer and UndefinedBehaviorSanitizer" sanitized asan
 ! wanted sanitizers || part "Unit tests with ThreadSanitizer" sanitized tsan
 ! wanted fuse || part "Volumes on this machine's FUSE" "$here/fuse/run.sh" "$VIO_BUILD/test/fuse/ram_volume"
+! wanted vhost-user || part "Devices of another process" "$here/vhost-user/run.sh" "$VIO_BUILD"
 ! wanted guest || part "Build for arm64" configure_and_build arm64
 ! wanted guest || part "Guests" "$here/guest/run.sh"
 echo

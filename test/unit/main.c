@@ -28,6 +28,7 @@ static Suite *(*const suites[])(void) = {
 	iova_suite,
 	platform_suite,
 	pci_caps_suite,
+	vhost_user_suite,
 	fdt_suite,
 	fdt_files_suite,
 	discover_suite,

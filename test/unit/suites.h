@@ -32,6 +32,7 @@ Suite *address_suite(void);
 Suite *iova_suite(void);
 Suite *platform_suite(void);
 Suite *pci_caps_suite(void);
+Suite *vhost_user_suite(void);
 Suite *fdt_suite(void);
 Suite *fdt_files_suite(void);
 Suite *discover_suite(void);

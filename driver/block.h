@@ -27,6 +27,13 @@ enum devb_op {
 	DEVB_READ,
 	DEVB_WRITE,
 	DEVB_FLUSH, /* offset and size are 0, buffer is NULL */
+	/*
+	 * The range reads back as zeroes, or it fails: with -EOPNOTSUPP when the device
+	 * has no command for that, and nothing is changed then. buffer is NULL; whole
+	 * blocks only. The size is bounded by the block alone: its owner splits it into
+	 * what the device takes.
+	 */
+	DEVB_WRITE_ZEROES,
 };
 
 struct devb_io {
@@ -34,6 +41,7 @@ struct devb_io {
 	enum devb_op op;
 	uint64_t offset; /* bytes from the start of this block; any alignment */
 	size_t size;     /* bytes, 1..DEVB_IO_MAX; offset + size <= block size */
+	bool may_unmap;  /* DEVB_WRITE_ZEROES: the blocks need not stay allocated */
 	void *buffer;    /* copied on the way unless it lies in memory that the device reaches */
 	unsigned queue;  /* the index of the thread that submits it, and on which it is done */
 	void (*done)(struct devb_io *io, int result); /* 0 or a negative errno */

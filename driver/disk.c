@@ -95,6 +95,9 @@ static int check(const struct devb_disk *disk, const struct devb_io *io)
 	if (error < 0 || io->op == DEVB_FLUSH) {
 		return error;
 	}
+	if (io->op == DEVB_WRITE_ZEROES) {
+		return -EOPNOTSUPP;
+	}
 	if (io->size == 0 || io->size > DEVB_IO_MAX) {
 		return -EINVAL;
 	}

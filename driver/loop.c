@@ -10,7 +10,8 @@
 #include <vio/log.h>
 
 enum {
-	RING_ENTRIES = 16, /* one of each kind that the thread waits for, and room */
+	/* the channel's, one of each kind that the thread waits for, and room */
+	RING_ENTRIES = 2 * FSG_RING_ENTRIES,
 };
 
 void loop_answer_call(struct devb_loop *loop)
@@ -51,9 +52,30 @@ static void *thread_main(void *argument)
 	return NULL;
 }
 
+/*
+ * What saves most comes first. Work that a message needs in the kernel is put off until
+ * the thread asks for it (6.1), or does at least not interrupt it (5.19). Disabled at
+ * first, because a ring for one thread is for the one that enables it.
+ */
+static int create_ring(struct io_uring *ring)
+{
+	static const unsigned flags[] = {
+		IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
+		IORING_SETUP_SQE128 | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		0,
+	};
+	int rc = -EINVAL;
+
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]) && rc == -EINVAL; i++) {
+		rc = io_uring_queue_init(RING_ENTRIES, ring, flags[i]);
+	}
+	return rc;
+}
+
 static int open_ring(struct devb_loop *loop, struct vio_error *err)
 {
-	int rc = io_uring_queue_init(RING_ENTRIES, &loop->ring, 0);
+	int rc = create_ring(&loop->ring);
 
 	if (rc < 0) {
 		return vio_fail(

@@ -24,8 +24,8 @@ struct devb_loop {
 	bool has_ring, is_started, is_joined;
 
 	/* loop thread */
-	bool is_receiving, is_watching, is_watching_events, is_ticking, is_listening;
-	bool is_stopping, is_cancelled, is_unwatching;
+	bool is_watching, is_watching_events, is_ticking, is_listening;
+	bool is_stopping, is_unwatching;
 	int watched_fd;
 	uint64_t waiting_since_ns; /* for requests in flight; 0 = not waiting */
 	bool is_lost;              /* the device did not let go of its memory */

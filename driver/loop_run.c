@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <vio/log.h>
 
@@ -20,12 +22,12 @@ enum {
 
 /* What a completion of the io_uring belongs to. */
 enum source {
-	SOURCE_MESSAGE = 1, /* the channel's file descriptor was read */
-	SOURCE_DEVICE,      /* the disk may have completions */
-	SOURCE_EVENTS,      /* the device itself has news */
+	SOURCE_DEVICE = 1, /* the disk may have completions */
+	SOURCE_EVENTS,     /* the device itself has news */
 	SOURCE_TICK,
-	SOURCE_CALL,   /* somebody outside wants something */
-	SOURCE_CANCEL, /* of what changes another request of ours */
+	SOURCE_CALL,                   /* somebody outside wants something */
+	SOURCE_CANCEL,                 /* of what changes another request of ours */
+	SOURCE_CHANNEL = FSG_DATA_MIN, /* and above: the channel's */
 };
 
 static uint64_t now_ns(void)
@@ -36,27 +38,22 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+/* Is there something to handle, or work put off that may become something? */
+static bool has_news(const struct devb_loop *loop)
+{
+	return io_uring_cq_ready(&loop->ring) > 0 || (IO_URING_READ_ONCE(*loop->ring.sq.kflags) &
+						      (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
 /*
  * Each source has one request at most in the ring, which has room for all of
  * them: should it ever be full, the next turn of the loop tries again.
  */
-static bool receive(struct devb_loop *loop)
+static void prepare(struct devb_loop *loop)
 {
-	struct io_uring_sqe *sqe;
-	void *where;
-	size_t size;
-
-	if (loop->is_receiving || loop->is_stopping ||
-	    !fsg_channel_receive(loop->channel, &where, &size)) {
-		return false;
+	if (!loop->is_stopping) {
+		fsg_channel_prepare(loop->channel);
 	}
-	sqe = io_uring_get_sqe(&loop->ring);
-	if (sqe) {
-		io_uring_prep_read(sqe, fsg_channel_fd(loop->channel), where, (unsigned)size, 0);
-		io_uring_sqe_set_data64(sqe, SOURCE_MESSAGE);
-		loop->is_receiving = true;
-	}
-	return sqe != NULL;
 }
 
 /* The request that watches another descriptor than the present one ends; then comes the new. */
@@ -157,20 +154,6 @@ static void listen_for_calls(struct devb_loop *loop)
 	loop->is_listening = true;
 }
 
-/* A message that has been read must be answered; one that has not, need not be. */
-static void stop_receiving(struct devb_loop *loop)
-{
-	struct io_uring_sqe *sqe;
-
-	if (!loop->is_receiving || loop->is_cancelled ||
-	    (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
-		return;
-	}
-	io_uring_prep_cancel64(sqe, SOURCE_MESSAGE, 0);
-	io_uring_sqe_set_data64(sqe, SOURCE_CANCEL);
-	loop->is_cancelled = true;
-}
-
 /*
  * A wait that slept is over. When a message ended it, how soon the device would have
  * answered is not known, unless it is late already.
@@ -231,11 +214,6 @@ static void device_woke(struct devb_loop *loop, int result)
 static void handle(struct devb_loop *loop, enum source source, int result)
 {
 	switch (source) {
-	case SOURCE_MESSAGE:
-		loop->is_receiving = false;
-		end_wait(loop, false);
-		fsg_channel_received(loop->channel, result == -ECANCELED ? -EINTR : result);
-		break;
 	case SOURCE_DEVICE:
 		device_woke(loop, result);
 		break;
@@ -254,6 +232,7 @@ static void handle(struct devb_loop *loop, enum source source, int result)
 		loop_answer_call(loop);
 		break;
 	case SOURCE_CANCEL:
+	case SOURCE_CHANNEL:
 		break;
 	}
 }
@@ -265,11 +244,16 @@ static bool handle_completions(struct devb_loop *loop)
 	bool any = false;
 
 	while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
-		enum source source = (enum source)io_uring_cqe_get_data64(cqe);
+		uint64_t data = io_uring_cqe_get_data64(cqe);
 		int result = cqe->res;
 
 		io_uring_cqe_seen(&loop->ring, cqe);
-		handle(loop, source, result);
+		if (data >= SOURCE_CHANNEL) {
+			end_wait(loop, false);
+			fsg_channel_completed(loop->channel, data, result);
+		} else {
+			handle(loop, (enum source)data, result);
+		}
 		any = true;
 	}
 	return any;
@@ -277,15 +261,17 @@ static bool handle_completions(struct devb_loop *loop)
 
 /*
  * Everything that is there, so that one notification of the device covers it all.
- * Only a message may be there at once; the other sources are submitted by the wait.
+ * Answers go out with the next question. Only the channel may have more at once; the
+ * other sources are submitted by the wait.
  */
 static void handle_burst(struct devb_loop *loop)
 {
 	for (int i = 0; i < BURST_MAX; i++) {
 		listen_for_calls(loop);
 		start_tick(loop);
-		if (receive(loop)) {
-			io_uring_submit(&loop->ring);
+		prepare(loop);
+		if (io_uring_sq_ready(&loop->ring) || has_news(loop)) {
+			io_uring_submit_and_get_events(&loop->ring);
 		}
 		if (!handle_completions(loop)) {
 			break;
@@ -297,7 +283,7 @@ static bool look_for(struct devb_loop *loop, uint64_t start_ns, uint64_t allowan
 {
 	do {
 		for (int i = 0; i < SPIN_CHECKS; i++) {
-			if (poll_disk(loop) || io_uring_cq_ready(&loop->ring)) {
+			if (poll_disk(loop) || has_news(loop)) {
 				return true;
 			}
 		}
@@ -318,7 +304,7 @@ static bool spin(struct devb_loop *loop)
 	start_ns = now_ns();
 	allowance_ns = vio_spin_allowance(spin);
 	if (allowance_ns > 0) {
-		io_uring_submit(&loop->ring);
+		io_uring_submit_and_get_events(&loop->ring);
 		found = look_for(loop, start_ns, allowance_ns);
 		vio_spin_ended(spin, found);
 		if (found) {
@@ -356,7 +342,7 @@ static void wait_for_something(struct devb_loop *loop)
 {
 	bool is_busy = devb_disk_in_flight(loop->queue) > 0;
 
-	receive(loop);
+	prepare(loop);
 	if (is_busy && spin(loop)) {
 		return;
 	}
@@ -397,8 +383,7 @@ static bool is_finished(struct devb_loop *loop)
 	if (!loop->is_stopping) {
 		return false;
 	}
-	stop_receiving(loop);
-	if (loop->is_receiving || devb_disk_in_flight(loop->queue)) {
+	if (!fsg_channel_stop(loop->channel) || devb_disk_in_flight(loop->queue)) {
 		return false;
 	}
 	if (loop->flush_state == FLUSH_NOT_YET && !loop->is_lost) {
@@ -420,11 +405,19 @@ static bool go_on(struct devb_loop *loop)
 
 void loop_run(struct devb_loop *loop)
 {
+	/*
+	 * Now it is this thread's; an error says that it was enabled already. liburing
+	 * 2.3 forgot to export its function for that.
+	 */
+	syscall(__NR_io_uring_register, loop->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	fsg_channel_attach(loop->channel, &loop->ring);
 	do {
 		handle_burst(loop);
 		poll_disk(loop);
 		loop->is_stopping |= fsg_channel_ended(loop->channel);
 	} while (go_on(loop));
+	/* the last answers */
+	io_uring_submit_and_get_events(&loop->ring);
 	if (loop->is_lost) {
 		loop->flush_result = -EIO;
 	}

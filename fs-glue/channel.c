@@ -6,98 +6,61 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The kernel sends nothing into less than this (FUSE_MIN_READ_BUFFER). */
-#define MESSAGE_MIN 8192u
-
-static size_t message_size(const struct fsg_channel *channel)
-{
-	size_t size = FSG_HEADER_SIZE + channel->io_max;
-
-	return size < MESSAGE_MIN ? MESSAGE_MIN : size;
-}
-
-/* A page in front of the data, of which the header takes the end. */
-static size_t message_room(const struct fsg_channel *channel)
-{
-	return FSG_PAGE - FSG_HEADER_SIZE + message_size(channel);
-}
-
-static unsigned char *message(const struct fsg_channel *channel)
-{
-	return fsg_channel_data(channel) - FSG_HEADER_SIZE;
-}
-
-unsigned char *fsg_channel_data(const struct fsg_channel *channel)
-{
-	return (unsigned char *)fsg_arena_address(&channel->arena, channel->incoming) + FSG_PAGE;
-}
-
-bool fsg_channel_receive(struct fsg_channel *channel, void **where, size_t *size)
-{
-	if (channel->ended || !channel->free_requests)
-		return false;
-	if (!channel->incoming)
-		channel->incoming = fsg_arena_alloc(&channel->arena, message_room(channel));
-	if (!channel->incoming)
-		return false;
-	*where = message(channel);
-	*size = message_size(channel);
-	return true;
-}
-
-/* Nothing came, or the kernel has already answered a message that it couldn't hand over. */
-static bool is_passing(ssize_t error)
-{
-	return error == -EAGAIN || error == -EINTR || error == -ENOENT || error == -ECANCELED ||
-	       error == -ENOMEM || error == -EIO;
-}
-
-static void end(struct fsg_channel *channel)
+void fsg_channel_end(struct fsg_channel *channel)
 {
 	channel->ended = true;
 	/* Nothing is heard of them from now on. */
 	channel->open_files = 0;
 }
 
-/*
- * The kernel bounds its read-ahead by 128 KiB while it greets a file system, and
- * takes a larger one afterwards.
- */
-static void greet(struct fsg_channel *channel)
+struct io_uring_sqe *fsg_channel_sqe(struct fsg_channel *channel)
 {
-	if (channel->greeted)
-		return;
-	channel->greeted = true;
-	fsg_mount_set_read_ahead(&channel->mount, channel->io_max);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(channel->ring);
+
+	if (sqe || io_uring_submit(channel->ring) < 0)
+		return sqe;
+	return io_uring_get_sqe(channel->ring);
 }
 
-static void decode(struct fsg_channel *channel, size_t size)
+void fsg_channel_attach(struct fsg_channel *channel, struct io_uring *ring)
 {
-	const struct fuse_buf buffer = {.mem = message(channel), .size = size};
+	channel->ring = ring;
+}
 
-	fuse_session_process_buf(channel->session, &buffer);
-	if (channel->incoming) { /* no request has kept it */
-		fsg_arena_free(&channel->arena, channel->incoming);
-		channel->incoming = NULL;
+void fsg_channel_prepare(struct fsg_channel *channel)
+{
+	if (channel->ended)
+		return;
+	if (channel->entries)
+		fsg_uring_prepare(channel);
+	fsg_device_prepare(channel);
+}
+
+void fsg_channel_completed(struct fsg_channel *channel, uint64_t data, int result)
+{
+	void *owner = (void *)(uintptr_t)(data & ~(uint64_t)FSG_TAG_MASK);
+
+	switch ((enum fsg_tag)(data & FSG_TAG_MASK)) {
+	case FSG_TAG_ANSWER:
+		fsg_device_answered(owner);
+		break;
+	case FSG_TAG_READ:
+		fsg_device_received(channel, result);
+		break;
+	case FSG_TAG_ENTRY:
+		fsg_uring_fetched(owner, result);
+		break;
+	case FSG_TAG_CANCEL:
+	case FSG_TAG_MASK:
+		break;
 	}
-	if (fuse_session_exited(channel->session)) /* no common language with this kernel */
-		end(channel);
-	greet(channel);
 }
 
-void fsg_channel_received(struct fsg_channel *channel, ssize_t result)
+bool fsg_channel_stop(struct fsg_channel *channel)
 {
-	if (channel->ended || !channel->incoming)
-		return;
-	if (result >= (ssize_t)sizeof(struct fuse_in_header))
-		decode(channel, (size_t)result);
-	else if (!is_passing(result))
-		end(channel);
-}
-
-int fsg_channel_fd(const struct fsg_channel *channel)
-{
-	return channel->ended ? -1 : channel->fd;
+	channel->stopping = true;
+	fsg_device_cancel(channel);
+	return !channel->reading && channel->answers == 0;
 }
 
 bool fsg_channel_ended(const struct fsg_channel *channel)
@@ -108,6 +71,11 @@ bool fsg_channel_ended(const struct fsg_channel *channel)
 unsigned fsg_channel_in_flight(const struct fsg_channel *channel)
 {
 	return channel->in_flight;
+}
+
+bool fsg_channel_uses_uring(const struct fsg_channel *channel)
+{
+	return channel->uses_uring;
 }
 
 unsigned fsg_channel_open_files(const struct fsg_channel *channel)
@@ -186,7 +154,8 @@ int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
 	}
 	opened->tree = tree;
 	opened->io_max = actual.io_max;
-	fsg_requests_init(opened);
+	opened->no_uring = actual.no_uring;
+	fsg_device_init(opened);
 	error = open_parts(opened, &actual, why, why_size);
 	if (error < 0)
 		free(opened);
@@ -198,7 +167,7 @@ int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
 void fsg_channel_abort(struct fsg_channel *channel)
 {
 	fsg_mount_close(&channel->mount);
-	end(channel);
+	fsg_channel_end(channel);
 }
 
 void fsg_channel_close(struct fsg_channel *channel)
@@ -207,6 +176,7 @@ void fsg_channel_close(struct fsg_channel *channel)
 		return;
 	fsg_mount_close(&channel->mount);
 	fuse_session_destroy(channel->session);
+	fsg_uring_close(channel);
 	fsg_arena_close(&channel->arena);
 	free(channel);
 }

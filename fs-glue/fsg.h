@@ -6,21 +6,29 @@
  *   fsg_tree_add()        "hd0", "hd0t179", … each one a devb_block
  *   fsg_channel_open()    mount it; messages arrive on a file descriptor
  *
- * The channel is passive: the program's event loop reads each message into the
- * place that the channel names, and hands it over:
+ * The channel is passive: it puts its requests into the io_uring of the program's
+ * event loop, which submits them and hands back what completes:
  *
- *   while (fsg_channel_receive(channel, &where, &size)) {
- *           n = read(fsg_channel_fd(channel), where, size);    the loop's way
- *           fsg_channel_received(channel, n);
+ *   fsg_channel_attach(channel, ring);
+ *   for (;;) {
+ *           fsg_channel_prepare(channel);
+ *           submit, and wait
+ *           for each completion that isn't the program's own:
+ *                   fsg_channel_completed(channel, its user data, its result);
  *   }
  *
  * Messages are received straight into the memory given to fsg_channel_open(),
  * and a write's data goes from there to the block without a copy, as a read's
  * data goes from the block to the reply. When that memory is full of requests in
- * flight, receive says no until some are done: that is the back-pressure.
+ * flight, nothing is received until some are done: that is the back-pressure.
+ *
+ * Where the kernel offers FUSE over io_uring (6.14 and newer, when the fuse module's
+ * enable_uring says so), the ring has entries of 128 bytes and memory_size is enough
+ * (FSG_MEMORY_URING), messages come and answers go by that; else by /dev/fuse. The
+ * mount behaves alike.
  *
  * Threads: everything of one tree and its channel on the thread that owns the
- * blocks.
+ * blocks, which is the one that the ring belongs to.
  */
 #ifndef FSG_H
 #define FSG_H
@@ -31,6 +39,7 @@
 
 #include "block.h"
 
+struct io_uring;
 struct fsg_tree;
 struct fsg_channel;
 
@@ -68,10 +77,13 @@ struct fsg_channel_options {
 	size_t memory_size;
 	size_t io_max; /* largest read or write asked of a block; 4096..DEVB_IO_MAX; 0 = DEVB_IO_MAX
 			*/
+	bool no_uring; /* /dev/fuse alone, whatever the kernel offers */
 };
 
 /* Room for one message of the largest size and one reply of the largest size. */
 #define FSG_MEMORY_MIN (2 * ((size_t)DEVB_IO_MAX + 8192))
+/* For so many requests at once of each CPU, where the kernel has FUSE over io_uring. */
+#define FSG_MEMORY_URING(cpus, depth) (FSG_MEMORY_MIN + (size_t)(cpus) * (depth)*DEVB_IO_MAX)
 
 /**
  * fsg_channel_open - mount @tree
@@ -86,32 +98,51 @@ struct fsg_channel_options {
 int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
 		     const struct fsg_channel_options *options, char *why, size_t why_size);
 
-/* Non-blocking; becomes readable with every message; -1 after the end. */
-int fsg_channel_fd(const struct fsg_channel *channel);
+/**
+ * fsg_channel_attach - name the ring that everything goes through
+ *
+ * Once, before all that follows. The ring outlives the channel's use, has at least
+ * FSG_RING_ENTRIES places, and belongs to the calling thread.
+ */
+void fsg_channel_attach(struct fsg_channel *channel, struct io_uring *ring);
+
+#define FSG_RING_ENTRIES 256u
+/* No user data of the channel's is smaller: those below are the program's own. */
+#define FSG_DATA_MIN 4096u
 
 /**
- * fsg_channel_receive - where the next message goes
+ * fsg_channel_prepare - put into the ring what is to be asked of the kernel
  *
- * Returns false when there is no room until a request in flight is done, or
- * after the end. Calling it again before fsg_channel_received() names the same
- * place.
+ * Before each wait. Asks for messages, unless there is no room until a request in
+ * flight is done, or after the end.
  */
-bool fsg_channel_receive(struct fsg_channel *channel, void **where, size_t *size);
+void fsg_channel_prepare(struct fsg_channel *channel);
 
 /**
- * fsg_channel_received - what the read returned: a count, or a negative errno
+ * fsg_channel_completed - a completion's user data and result
  *
- * Decodes the message, submits to the block or replies. -EAGAIN, -EINTR,
- * -ECANCELED and -ENOENT (the message was withdrawn) are nothing; -ENODEV is the
- * end (unmounted), as is every error that would only come again.
+ * Decodes messages, submits to the blocks, answers. The end shows in
+ * fsg_channel_ended(): unmounted, as is every error that would only come again.
  */
-void fsg_channel_received(struct fsg_channel *channel, ssize_t result);
+void fsg_channel_completed(struct fsg_channel *channel, uint64_t data, int result);
+
+/**
+ * fsg_channel_stop - no more messages
+ *
+ * Again after each completion, until it returns true: then every message that was
+ * received is answered, provided that nothing is in flight, and the answers are
+ * in the ring at least, to be submitted once more.
+ */
+bool fsg_channel_stop(struct fsg_channel *channel);
 
 /* The mount is gone: unmounted by somebody, or aborted. */
 bool fsg_channel_ended(const struct fsg_channel *channel);
 
 /* Requests handed to blocks and not yet answered. */
 unsigned fsg_channel_in_flight(const struct fsg_channel *channel);
+
+/* Messages come through io_uring; false before the first one has. */
+bool fsg_channel_uses_uring(const struct fsg_channel *channel);
 
 /* How many times the tree's files are open. A close shows a moment later; 0 after the end. */
 unsigned fsg_channel_open_files(const struct fsg_channel *channel);
@@ -127,8 +158,8 @@ void fsg_channel_abort(struct fsg_channel *channel);
  * fsg_channel_close - unmount and free; nothing may be in flight. NULL is allowed
  *
  * Detaches even when files are open: their users see ENOTCONN from then on. Never
- * waits for them, nor for messages that were not received. A read that the loop
- * has posted must have returned or been cancelled.
+ * waits for them, nor for messages that were not received. fsg_channel_stop() must
+ * have returned true, or the ring be closed.
  */
 void fsg_channel_close(struct fsg_channel *channel);
 

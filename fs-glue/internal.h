@@ -2,12 +2,14 @@
 /*
  * The channel inside: what its files share.
  *
- *   channel.c     opens, receives, closes
+ *   channel.c     opens, hands completions to those that they belong to, closes
+ *   device.c      messages from /dev/fuse and answers to it
+ *   uring.c       the same through io_uring, where the kernel has that
  *   mount.c       /dev/fuse and the mount
  *   session.c     libfuse's decoder: set-up, and the one place that replies leave by
  *   operations.c  which function answers which message
  *   files.c       names and attributes: answered at once
- *   requests.c    read, write, fsync: answered when the block is done
+ *   requests.c    read, write, fsync, fallocate: decoded here, answered when the block is done
  */
 #ifndef FSG_INTERNAL_H
 #define FSG_INTERNAL_H
@@ -15,27 +17,59 @@
 #define FUSE_USE_VERSION 314
 
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <fuse_lowlevel.h>
-#include <linux/fuse.h>
+#include <liburing.h>
 
 #include "arena.h"
 #include "fsg.h"
 #include "tree.h"
+#include "wire.h"
 
 /* In flight at once. The kernel's queue takes the rest. */
 #define FSG_REQUESTS 256u
-
 /* What stands in front of a write's data, and is the longest of all headers. */
 #define FSG_HEADER_SIZE (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 
+/* A message in its parts, wherever they are. Nothing in it is trusted. */
+struct fsg_message {
+	const struct fuse_in_header *header;
+	const void *body; /* what follows the header, of a fixed size for each opcode */
+	size_t body_size;
+	unsigned char *data; /* of a write; page aligned */
+	size_t data_size;
+	unsigned char *room; /* io_max bytes for a read's data; may be where the message is */
+};
+
 struct fsg_request {
 	struct devb_io io;
-	fuse_req_t fuse;
 	struct fsg_channel *channel;
+	const struct fsg_way *way;
 	struct fsg_node *node;
-	struct fsg_piece *piece; /* of io.buffer; NULL for a flush */
+	uint64_t unique; /* the kernel's name for it */
 	struct fsg_request *next;
+	struct fsg_piece *piece; /* of io.buffer; NULL without one */
+	/* the answer, until it is sent */
+	struct fuse_out_header head;
+	struct fuse_write_out written;
+	struct iovec iov[2];
+};
+
+/* A place for one message of the uring way: one request at a time, in memory of its own. */
+struct fsg_entry {
+	struct fsg_request request; /* first */
+	struct fuse_uring_req_header *header;
+	unsigned char *payload; /* io_max bytes of the channel's memory */
+	struct iovec iov[2];
+	uint64_t commit_id;
+	uint16_t qid;
+};
+
+/* How messages come and answers go: device.c or uring.c. */
+struct fsg_way {
+	/* request->head and @data, which stay until the request is given back */
+	void (*answer)(struct fsg_request *request, const void *data, size_t size);
 };
 
 struct fsg_mount {
@@ -50,25 +84,65 @@ struct fsg_channel {
 	int fd;
 	struct fsg_mount mount;
 	size_t io_max;
+	struct io_uring *ring; /* the loop's */
 	struct fsg_arena arena;
-	/*
-	 * Where the next message is received; the newest piece of the arena.
-	 * NULL when not chosen yet. Its layout:
-	 *
-	 *   page 0: ............[fuse_in_header, fuse_write_in]
-	 *   page 1: a write's data, up to io_max
-	 */
-	struct fsg_piece *incoming;
-	struct fsg_request *free_requests;
 	unsigned in_flight;
 	unsigned open_files;
 	bool greeted; /* the kernel's first message, FUSE_INIT, is answered */
 	bool ended;
+	bool stopping;
+	bool no_uring;
+
+	/* device.c */
+	struct fsg_piece *incoming; /* the next message's; NULL when not chosen yet */
+	bool reading, cancelling;
+	unsigned answers; /* on their way */
+	struct fsg_request *free_requests;
 	struct fsg_request requests[FSG_REQUESTS];
+
+	/* uring.c */
+	bool uring_offered; /* by the kernel */
+	bool uses_uring;    /* a message has come that way */
+	struct fsg_entry *entries;
+	unsigned entry_count;
+	unsigned registered; /* so many of them are known to the kernel */
+	struct fuse_uring_req_header *headers;
+	unsigned char *entry_memory;
+	unsigned char *scratch;      /* a message in one piece, for libfuse */
+	struct fsg_entry *answering; /* libfuse's answer goes there */
 };
 
-/* Where a write's data is in the incoming message: on a page boundary. */
-unsigned char *fsg_channel_data(const struct fsg_channel *channel);
+/* What a completion belongs to, in the low bits of a pointer. */
+enum fsg_tag {
+	FSG_TAG_ANSWER, /* a struct fsg_request */
+	FSG_TAG_READ,   /* a struct fsg_channel */
+	FSG_TAG_CANCEL, /* a struct fsg_channel */
+	FSG_TAG_ENTRY,  /* a struct fsg_entry */
+	FSG_TAG_MASK = 7,
+};
+
+/* channel.c: a free place in the ring, at the price of a system call when it is full; or NULL. */
+struct io_uring_sqe *fsg_channel_sqe(struct fsg_channel *channel);
+/* The connection is over. */
+void fsg_channel_end(struct fsg_channel *channel);
+
+/* device.c: the plain way. */
+extern const struct fsg_way fsg_device_way;
+void fsg_device_init(struct fsg_channel *channel);
+void fsg_device_prepare(struct fsg_channel *channel);
+void fsg_device_cancel(struct fsg_channel *channel);
+void fsg_device_received(struct fsg_channel *channel, ssize_t result);
+void fsg_device_answered(struct fsg_request *request);
+
+/* uring.c: FUSE over io_uring. */
+extern const struct fsg_way fsg_uring_way;
+/* Before the kernel is told that we want it; false when we can't. */
+bool fsg_uring_open(struct fsg_channel *channel);
+void fsg_uring_close(struct fsg_channel *channel);
+void fsg_uring_prepare(struct fsg_channel *channel);
+void fsg_uring_fetched(struct fsg_entry *entry, int result);
+/* libfuse's answer to the message that is being decoded. */
+void fsg_uring_answer(struct fsg_entry *entry, const struct iovec *iov, int count);
 
 /* mount.c. @why gets a sentence with every error. */
 int fsg_device_open(char *why, size_t why_size);
@@ -80,6 +154,8 @@ void fsg_mount_set_read_ahead(const struct fsg_mount *mount, size_t size);
 
 /* session.c. NULL when memory ran out; takes over channel->fd. */
 struct fuse_session *fsg_session_open(struct fsg_channel *channel);
+/* A message in one piece; it is answered when this returns. */
+void fsg_session_decode(struct fsg_channel *channel, const void *message, size_t size);
 
 /* operations.c */
 extern const struct fuse_lowlevel_ops fsg_operations;
@@ -97,12 +173,7 @@ void fsg_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		     struct fuse_file_info *file);
 void fsg_statfs(fuse_req_t req, fuse_ino_t ino);
 
-/* requests.c */
-void fsg_requests_init(struct fsg_channel *channel);
-void fsg_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-	      struct fuse_file_info *file);
-void fsg_write(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
-	       struct fuse_file_info *file);
-void fsg_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file);
+/* requests.c: false leaves the message to libfuse, and @request as it was. */
+bool fsg_request_take(struct fsg_request *request, const struct fsg_message *message);
 
 #endif

@@ -41,7 +41,7 @@ static bool is_dead(const char *dir)
 	struct statx attr;
 
 	return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_TYPE, &attr) < 0 &&
-	       errno == ENOTCONN;
+	       (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 /* What a killed process left behind. */

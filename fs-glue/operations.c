@@ -81,8 +81,9 @@ static void refuse_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, c
  * libfuse answers what has no function with ENOSYS, which makes the kernel do
  * without and never ask again. Left to that on purpose: create (the kernel goes
  * on with mknod), flush (nothing is held back at close), opendir, fsyncdir, access
- * (the mount has default_permissions), the xattrs, lseek, fallocate, locks, ioctl,
- * poll. forget needs no function: inode numbers are for ever.
+ * (the mount has default_permissions), the xattrs, lseek, locks, ioctl, poll. forget
+ * needs no function: inode numbers are for ever. Read, write, fsync and fallocate
+ * never get here (requests.c).
  */
 const struct fuse_lowlevel_ops fsg_operations = {
 	.init = init,
@@ -91,9 +92,6 @@ const struct fuse_lowlevel_ops fsg_operations = {
 	.setattr = fsg_setattr,
 	.open = fsg_open,
 	.release = fsg_release,
-	.read = fsg_read,
-	.write_buf = fsg_write,
-	.fsync = fsg_fsync,
 	.readdir = fsg_readdir,
 	.readdirplus = fsg_readdirplus,
 	.statfs = fsg_statfs,

@@ -1,53 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Read, write, fsync: from a message to a block and back.
+ * Read, write, fsync, fallocate: from a message to a block and back, without
+ * libfuse and without a copy. A write's data goes to the block from where it was
+ * received; a read's is put into the room that came with the message.
  *
- *   take()    a request of the pool; there is one, fsg_channel_receive() saw to it
- *   start()   its io goes to the block
- *   done()    answered; request and memory go back
- *
- * The channel's piece for incoming messages becomes the request's memory. Of a
- * write's message the data stays, where it was received; a read's data is put
- * over the message. So a message that could be received can also be answered:
- * nothing here has to wait for memory.
+ *   fsg_request_take()   decodes; the io goes to the block
+ *   done()               the answer goes the way that the message came
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <linux/falloc.h>
 #include <stdint.h>
 
-void fsg_requests_init(struct fsg_channel *channel)
+static void answer(struct fsg_request *request, int error, const void *data, size_t size)
 {
-	for (unsigned i = 0; i < FSG_REQUESTS; i++) {
-		struct fsg_request *request = &channel->requests[i];
-
-		request->channel = channel;
-		request->next = channel->free_requests;
-		channel->free_requests = request;
-	}
-}
-
-static struct fsg_request *take(struct fsg_channel *channel, fuse_req_t fuse, struct fsg_node *node)
-{
-	struct fsg_request *request = channel->free_requests;
-
-	channel->free_requests = request->next;
-	channel->in_flight++;
-	request->fuse = fuse;
-	request->node = node;
-	request->piece = NULL;
-	return request;
-}
-
-static void give_back(struct fsg_request *request)
-{
-	struct fsg_channel *channel = request->channel;
-
-	if (request->piece)
-		fsg_arena_free(&channel->arena, request->piece);
-	request->next = channel->free_requests;
-	channel->free_requests = request;
-	channel->in_flight--;
+	request->head = (struct fuse_out_header){
+		.len = (uint32_t)(sizeof(request->head) + size),
+		.error = -error,
+		.unique = request->unique,
+	};
+	request->way->answer(request, data, size);
 }
 
 /*
@@ -70,30 +43,31 @@ static int to_errno(enum devb_op op, int result)
 	}
 }
 
-static void reply_read(struct fsg_request *request)
+static void note_change(struct fsg_node *node)
 {
-	request->node->read_time = fsg_tree_clock();
-	fuse_reply_buf(request->fuse, request->io.buffer, request->io.size);
-}
-
-static void reply_write(struct fsg_request *request)
-{
-	request->node->write_time = fsg_tree_clock();
-	request->node->change_time = request->node->write_time;
-	fuse_reply_write(request->fuse, request->io.size);
+	node->write_time = fsg_tree_clock();
+	node->change_time = node->write_time;
 }
 
 static void finish(struct fsg_request *request, int result)
 {
-	if (result < 0)
-		fuse_reply_err(request->fuse, to_errno(request->io.op, result));
-	else if (request->io.op == DEVB_READ)
-		reply_read(request);
-	else if (request->io.op == DEVB_WRITE)
-		reply_write(request);
-	else
-		fuse_reply_err(request->fuse, 0);
-	give_back(request);
+	const struct devb_io *io = &request->io;
+
+	request->channel->in_flight--;
+	if (result < 0) {
+		answer(request, to_errno(io->op, result), NULL, 0);
+	} else if (io->op == DEVB_READ) {
+		request->node->read_time = fsg_tree_clock();
+		answer(request, 0, io->buffer, io->size);
+	} else if (io->op == DEVB_WRITE) {
+		note_change(request->node);
+		request->written = (struct fuse_write_out){.size = (uint32_t)io->size};
+		answer(request, 0, &request->written, sizeof(request->written));
+	} else {
+		if (io->op == DEVB_WRITE_ZEROES)
+			note_change(request->node);
+		answer(request, 0, NULL, 0);
+	}
 }
 
 static void done(struct devb_io *io, int result)
@@ -101,10 +75,10 @@ static void done(struct devb_io *io, int result)
 	finish((struct fsg_request *)((char *)io - offsetof(struct fsg_request, io)), result);
 }
 
-static void start(struct fsg_request *request, const struct devb_io *io)
+static void start(struct fsg_request *request)
 {
-	request->io = *io;
 	request->io.done = done;
+	request->channel->in_flight++;
 
 	int error = devb_block_submit(request->node->block, &request->io);
 
@@ -113,87 +87,136 @@ static void start(struct fsg_request *request, const struct devb_io *io)
 }
 
 /* How much of @size bytes at @offset the block has. */
-static size_t clip(const struct devb_block *block, uint64_t offset, size_t size)
+static uint64_t clip(const struct devb_block *block, uint64_t offset, uint64_t size)
 {
 	uint64_t left = offset < block->size ? block->size - offset : 0;
 
-	return left < size ? (size_t)left : size;
+	return left < size ? left : size;
 }
 
-/*
- * The incoming message's memory becomes the request's buffer: what is @offset bytes
- * into it, and no more than the request needs.
- */
-static void start_transfer(struct fsg_request *request, struct devb_io *io, size_t offset)
+static void take_read(struct fsg_request *request, const struct fsg_message *message)
 {
-	struct fsg_channel *channel = request->channel;
+	const struct fuse_read_in *in = message->body;
+	size_t io_max = request->channel->io_max;
+	uint64_t size =
+		clip(request->node->block, in->offset, in->size < io_max ? in->size : io_max);
 
-	request->piece = channel->incoming;
-	channel->incoming = NULL;
-	fsg_piece_trim(request->piece, offset, io->size);
-	io->buffer = fsg_arena_address(&channel->arena, request->piece);
-	start(request, io);
-}
-
-void fsg_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-	      struct fuse_file_info *file)
-{
-	struct fsg_channel *channel = fuse_req_userdata(req);
-	struct fsg_node *node = fsg_tree_node(channel->tree, ino);
-	struct devb_io io = {.op = DEVB_READ, .offset = (uint64_t)offset};
-
-	(void)file;
-	if (!node) {
-		fuse_reply_err(req, ENOENT);
-		return;
-	}
-	io.size = clip(node->block, io.offset, size < channel->io_max ? size : channel->io_max);
-	if (io.size == 0) { /* the end of the file */
-		fuse_reply_buf(req, NULL, 0);
-		return;
-	}
-	/*
-	 * Over the message: libfuse has taken all that it needs from it into our
-	 * arguments, and a message's room is never smaller than io_max.
-	 */
-	start_transfer(take(channel, req, node), &io, 0);
-}
-
-/* libfuse gives the data's place in the message; anything else would be a copy of its own. */
-static bool is_incoming(const struct fsg_channel *channel, const struct fuse_buf *buffer)
-{
-	return !(buffer->flags & FUSE_BUF_IS_FD) && buffer->mem == fsg_channel_data(channel) &&
-	       buffer->size > 0 && buffer->size <= channel->io_max;
-}
-
-void fsg_write(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *in, off_t offset,
-	       struct fuse_file_info *file)
-{
-	struct fsg_channel *channel = fuse_req_userdata(req);
-	struct fsg_node *node = fsg_tree_node(channel->tree, ino);
-	struct devb_io io = {.op = DEVB_WRITE, .offset = (uint64_t)offset};
-
-	(void)file;
-	if (!node || in->count != 1 || !is_incoming(channel, &in->buf[0])) {
-		fuse_reply_err(req, node ? EIO : ENOENT);
-		return;
-	}
-	io.size = clip(node->block, io.offset, in->buf[0].size);
-	if (io.size == 0) /* at the end; over it, what fits is written */
-		fuse_reply_err(req, ENOSPC);
+	/* over the message, perhaps: all that is needed from it has been taken */
+	request->io = (struct devb_io){
+		.op = DEVB_READ,
+		.offset = in->offset,
+		.size = (size_t)size,
+		.buffer = message->room,
+	};
+	if (size == 0) /* the end of the file */
+		answer(request, 0, NULL, 0);
 	else
-		start_transfer(take(channel, req, node), &io, FSG_PAGE);
+		start(request);
 }
 
-void fsg_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *file)
+static void take_write(struct fsg_request *request, const struct fsg_message *message)
 {
-	struct fsg_channel *channel = fuse_req_userdata(req);
-	struct fsg_node *node = fsg_tree_node(channel->tree, ino);
+	const struct fuse_write_in *in = message->body;
+	uint64_t size = clip(request->node->block, in->offset, in->size);
 
-	(void)data_only;
-	(void)file;
-	if (!node)
-		fuse_reply_err(req, ENOENT);
+	if (in->size == 0 || in->size != message->data_size ||
+	    in->size > request->channel->io_max) {
+		answer(request, EIO, NULL, 0);
+		return;
+	}
+	request->io = (struct devb_io){
+		.op = DEVB_WRITE,
+		.offset = in->offset,
+		.size = (size_t)size,
+		.buffer = message->data,
+	};
+	if (size == 0) /* at the end; over it, what fits is written */
+		answer(request, ENOSPC, NULL, 0);
 	else
-		start(take(channel, req, node), &(struct devb_io){.op = DEVB_FLUSH});
+		start(request);
+}
+
+static void take_fsync(struct fsg_request *request, const struct fsg_message *message)
+{
+	(void)message;
+	request->io = (struct devb_io){.op = DEVB_FLUSH};
+	start(request);
+}
+
+/* 0 or an errno: what can't be done by writing zeroes leaves it to the caller to write them. */
+static int check_zeroes(const struct devb_block *block, const struct fuse_fallocate_in *in,
+			uint64_t size)
+{
+	bool hole = in->mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+
+	if (!hole && (in->mode & ~(uint32_t)FALLOC_FL_KEEP_SIZE) != FALLOC_FL_ZERO_RANGE)
+		return EOPNOTSUPP;
+	if (block->read_only)
+		return EROFS;
+	/* without KEEP_SIZE it would have to grow */
+	if (size < in->length && !(in->mode & FALLOC_FL_KEEP_SIZE))
+		return ENOSPC;
+	return ((in->offset | size) & (block->block_size - 1)) ? EOPNOTSUPP : 0;
+}
+
+static void take_fallocate(struct fsg_request *request, const struct fsg_message *message)
+{
+	const struct fuse_fallocate_in *in = message->body;
+	uint64_t size = clip(request->node->block, in->offset, in->length);
+	int error = check_zeroes(request->node->block, in, size);
+
+	request->io = (struct devb_io){
+		.op = DEVB_WRITE_ZEROES,
+		.offset = in->offset,
+		.size = (size_t)size,
+		.may_unmap = in->mode & FALLOC_FL_PUNCH_HOLE,
+	};
+	if (error || size == 0)
+		answer(request, error, NULL, 0);
+	else
+		start(request);
+}
+
+struct opcode {
+	size_t body_size;
+	void (*take)(struct fsg_request *request, const struct fsg_message *message);
+};
+
+static const struct opcode *find_opcode(uint32_t number)
+{
+	static const struct opcode read = {sizeof(struct fuse_read_in), take_read};
+	static const struct opcode write = {sizeof(struct fuse_write_in), take_write};
+	static const struct opcode sync = {sizeof(struct fuse_fsync_in), take_fsync};
+	static const struct opcode allocate = {sizeof(struct fuse_fallocate_in), take_fallocate};
+
+	switch (number) {
+	case FUSE_READ:
+		return &read;
+	case FUSE_WRITE:
+		return &write;
+	case FUSE_FSYNC:
+		return &sync;
+	case FUSE_FALLOCATE:
+		return &allocate;
+	default:
+		return NULL;
+	}
+}
+
+bool fsg_request_take(struct fsg_request *request, const struct fsg_message *message)
+{
+	const struct opcode *opcode = find_opcode(message->header->opcode);
+
+	if (!opcode)
+		return false;
+	request->unique = message->header->unique;
+	request->node = fsg_tree_node(request->channel->tree, message->header->nodeid);
+	request->io = (struct devb_io){0};
+	if (message->body_size < opcode->body_size)
+		answer(request, EIO, NULL, 0);
+	else if (!request->node)
+		answer(request, ENOENT, NULL, 0);
+	else
+		opcode->take(request, message);
+	return true;
 }

@@ -10,12 +10,38 @@
 #include <sys/uio.h>
 
 /*
- * Every reply leaves here, in order, while its memory is still held. A write to
- * /dev/fuse doesn't block: it copies into the waiting process and wakes it.
+ * The answer to the kernel's greeting: libfuse 3.14 doesn't know of io_uring, and so
+ * nothing of it is in its answer. From here on the kernel holds everything back
+ * until the entries are there.
+ */
+static void accept_uring(struct fsg_channel *channel, const struct iovec *iov, int count)
+{
+	const struct fuse_out_header *head = iov[0].iov_base;
+	struct fuse_init_out *out;
+
+	if (!channel->uring_offered || count < 2 || head->error || iov[1].iov_len < sizeof(*out) ||
+	    !fsg_uring_open(channel))
+		return;
+	out = iov[1].iov_base;
+	out->flags |= FUSE_INIT_EXT;
+	out->flags2 |= (uint32_t)(FUSE_OVER_IO_URING >> 32);
+}
+
+/*
+ * Every answer of libfuse's leaves here, in order, while its memory is still held.
+ * A write to /dev/fuse doesn't block: it copies into the waiting process and wakes it.
  */
 static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
-	(void)userdata;
+	struct fsg_channel *channel = userdata;
+
+	if (channel->answering) {
+		fsg_uring_answer(channel->answering, iov, count);
+		channel->answering = NULL;
+		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
+	}
+	if (!channel->greeted)
+		accept_uring(channel, iov, count);
 	return writev(fd, iov, count);
 }
 
@@ -28,6 +54,42 @@ static ssize_t read_nothing(int fd, void *buffer, size_t size, void *userdata)
 	(void)userdata;
 	errno = ENOSYS;
 	return -1;
+}
+
+/* Does the kernel's greeting, its first message, offer io_uring? */
+static bool offers_uring(const void *message, size_t size)
+{
+	const struct fuse_in_header *header = message;
+	const struct fuse_init_in *in = (const struct fuse_init_in *)(header + 1);
+
+	return header->opcode == FUSE_INIT && size >= sizeof(*header) + sizeof(*in) &&
+	       (in->flags & FUSE_INIT_EXT) && (in->flags2 & (FUSE_OVER_IO_URING >> 32));
+}
+
+/*
+ * The kernel bounds its read-ahead by 128 KiB while it greets a file system, and
+ * takes a larger one afterwards.
+ */
+static void greet(struct fsg_channel *channel)
+{
+	channel->greeted = true;
+	fsg_mount_set_read_ahead(&channel->mount, channel->io_max);
+}
+
+void fsg_session_decode(struct fsg_channel *channel, const void *message, size_t size)
+{
+	const struct fuse_buf buffer = {.mem = (void *)(uintptr_t)message, .size = size};
+
+	/* No request can be taken back; libfuse would keep the interrupts of those it never saw. */
+	if (((const struct fuse_in_header *)message)->opcode == FUSE_INTERRUPT)
+		return;
+	if (!channel->greeted)
+		channel->uring_offered = !channel->no_uring && offers_uring(message, size);
+	fuse_session_process_buf(channel->session, &buffer);
+	if (fuse_session_exited(channel->session)) /* no common language with this kernel */
+		fsg_channel_end(channel);
+	if (!channel->greeted)
+		greet(channel);
 }
 
 static int attach(struct fuse_session *session, int fd)

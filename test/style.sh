@@ -51,7 +51,7 @@ only() {
 # one_folder HEADER FOLDER: a third-party header appears below this folder alone.
 one_folder() {
   result "$1 is included below $2 alone" "$(includes lib transports driver fs-glue examples |
-    grep -E ":($1)\$" | grep -v "^$2/")"
+    grep -E ":($1)\$" | grep -vE "^($2)/")"
 }
 
 headers_stand_alone() {
@@ -84,12 +84,13 @@ only "transports include lib's public headers, libc and the kernel" \
 only "driver includes public headers and fs-glue's" \
   "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|$libc|$libc_system|linux/(virtio_ids|capability)\.h|liburing\.h|blkid\.h" driver
 only "fs-glue includes the block interface and FUSE" \
-  "block\.h|$libc|$libc_system|linux/(fuse|fs)\.h|fuse(_[a-z]+)?\.h|fuse3/[a-z_]+\.h" fs-glue
+  "block\.h|$libc|$libc_system|linux/(fuse|fs|falloc)\.h|liburing\.h|fuse(_[a-z]+)?\.h|fuse3/[a-z_]+\.h" fs-glue
 only "examples include public headers" "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|$libc|$libc_system|linux/virtio_[a-z]+\.h" examples
 result "fs-glue does not know the word virtio" "$(sources fs-glue | xargs grep -in virtio /dev/null)"
 one_folder 'pciaccess\.h' transports/pci
 one_folder 'libfdt\.h' transports/fdt
-one_folder 'liburing\.h' driver
+# channel and loop are the two ends of one thread, and of its ring
+one_folder 'liburing\.h' 'driver|fs-glue'
 one_folder 'blkid\.h' driver
 one_folder 'fuse(_[a-z]+)?\.h|fuse3/.*' fs-glue
 result "fences stand in the ring files alone" "$(sources lib transports driver fs-glue |

@@ -8,6 +8,7 @@ volumes=
 program=
 loop= # a loop device to give back
 server_pid=
+way=plain # or uring
 passed=0
 failed=0
 
@@ -80,6 +81,10 @@ number() {
 
 start() {
   mkfifo "$work/commands" "$work/answers"
+  # eight entries of 1 MiB for each CPU, and what is needed beside
+  local option="memory=$((2113536 + 8 * 1048576 * $(getconf _NPROCESSORS_CONF)))"
+  [ "$way" = uring ] || option=plain
+  set -- "$option" "$@"
   "$program" "$@" "$volumes" <"$work/commands" >"$work/answers" 2>"$work/errors" &
   server_pid=$!
   exec {commands}>"$work/commands" {answers}<"$work/answers"
@@ -115,7 +120,17 @@ finish_well() {
   expect "$1: nothing stays mounted" is_unmounted
 }
 
+uring_parameter=/sys/module/fuse/parameters/enable_uring
+uring_before=
+
+# Until cleanup; false when this kernel has no such thing.
+allow_uring() {
+  uring_before=$(cat "$uring_parameter" 2>/dev/null) || return
+  echo Y 2>/dev/null >"$uring_parameter"
+}
+
 cleanup() {
+  [ -n "$uring_before" ] && echo "$uring_before" >"$uring_parameter"
   [ -n "$loop" ] && umount "$work/inner" 2>/dev/null
   [ -n "$loop" ] && losetup -d "$loop" 2>/dev/null
   [ -n "$server_pid" ] && kill -9 "$server_pid" 2>/dev/null

@@ -22,6 +22,10 @@ static void count(struct ram_queue *queue, const struct devb_io *io)
 		counts->flushes++;
 		return;
 	}
+	if (io->op == DEVB_WRITE_ZEROES) {
+		counts->zeroes++;
+		return;
+	}
 	if (io->op == DEVB_READ) {
 		counts->reads++;
 		if (io->size > counts->largest_read)
@@ -41,8 +45,10 @@ static bool is_valid(const struct devb_block *block, const struct devb_io *io)
 {
 	if (io->op == DEVB_FLUSH)
 		return io->offset == 0 && io->size == 0 && !io->buffer;
-	return io->size > 0 && io->size <= DEVB_IO_MAX && io->device_offset <= block->size &&
-	       io->size <= block->size - io->device_offset;
+	if (io->op == DEVB_WRITE_ZEROES && (io->buffer || (io->offset | io->size) % 512 != 0))
+		return false;
+	return io->size > 0 && (io->size <= DEVB_IO_MAX || io->op == DEVB_WRITE_ZEROES) &&
+	       io->device_offset <= block->size && io->size <= block->size - io->device_offset;
 }
 
 static int submit(struct devb_block *block, struct devb_io *io)
@@ -57,7 +63,7 @@ static int submit(struct devb_block *block, struct devb_io *io)
 		queue->refuse_count--;
 		return -queue->refuse_error;
 	}
-	if (io->op == DEVB_WRITE && block->read_only)
+	if ((io->op == DEVB_WRITE || io->op == DEVB_WRITE_ZEROES) && block->read_only)
 		return -EROFS;
 	count(queue, io);
 	io->private_data = ram;
@@ -75,6 +81,10 @@ static void complete(struct ram_queue *queue, struct devb_io *io)
 		result = -queue->fail_error;
 	} else if (!is_valid(&ram->block, io)) {
 		result = -ENOSPC; /* it was resized meanwhile */
+	} else if (queue->null) {
+		result = 0;
+	} else if (io->op == DEVB_WRITE_ZEROES) {
+		memset(ram->data + io->device_offset, 0, io->size);
 	} else if (io->op == DEVB_READ) {
 		memcpy(io->buffer, ram->data + io->device_offset, io->size);
 	} else if (io->op == DEVB_WRITE) {

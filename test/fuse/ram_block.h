@@ -15,6 +15,7 @@ struct ram_counts {
 	unsigned long reads;
 	unsigned long writes;
 	unsigned long flushes;
+	unsigned long zeroes;
 	size_t largest_read;
 	size_t largest_write;
 	unsigned long unaligned; /* offset or size no multiple of 512 */
@@ -27,6 +28,7 @@ struct ram_queue {
 	size_t memory_size;
 	bool shuffled; /* any order and a few at a time; else in order, all at once */
 	bool held;     /* nothing completes */
+	bool null;     /* no data is moved */
 	int fail_error;
 	unsigned fail_count; /* so many completions carry fail_error */
 	int refuse_error;

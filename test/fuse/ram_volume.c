@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ram_volume [shuffled] [io_max=BYTES] [memory=BYTES] DIRECTORY
+ * ram_volume [shuffled] [plain] [null] [io_max=BYTES] [memory=BYTES] DIRECTORY
  *
  * Serves RAM disks as volumes, to test fs-glue without any device. Commands come
  * on standard input, each answered with one line that starts with "ok" or "error":
+ *
+ * plain: /dev/fuse alone, whatever the kernel offers. null: no data is moved, to
+ * measure what lies above.
  *
  *   add NAME BYTES [ro]    one more volume
  *   resize INDEX BYTES     another size for the volume that was added as INDEX-th, from 0
@@ -22,6 +25,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <liburing.h>
+
 #include "fsg.h"
 #include "ram_block.h"
 
@@ -35,6 +40,8 @@ struct server {
 	struct ram_block *blocks[BLOCKS_MAX];
 	unsigned block_count;
 	bool quit;
+	bool listening;
+	struct io_uring ring;
 };
 
 static const char *add(struct server *server, const char *name, size_t size, bool read_only)
@@ -68,9 +75,9 @@ static const char *print_counts(struct server *server)
 
 	snprintf(line, sizeof(line),
 		 "ok reads=%lu writes=%lu flushes=%lu largest_read=%zu largest_write=%zu "
-		 "unaligned=%lu foreign=%lu",
+		 "unaligned=%lu foreign=%lu zeroes=%lu",
 		 counts->reads, counts->writes, counts->flushes, counts->largest_read,
-		 counts->largest_write, counts->unaligned, counts->foreign);
+		 counts->largest_write, counts->unaligned, counts->foreign, counts->zeroes);
 	return line;
 }
 
@@ -78,8 +85,9 @@ static const char *print_state(const struct server *server)
 {
 	static char line[64];
 
-	snprintf(line, sizeof(line), "ok in_flight=%u open=%u",
-		 fsg_channel_in_flight(server->channel), fsg_channel_open_files(server->channel));
+	snprintf(line, sizeof(line), "ok in_flight=%u open=%u uring=%d",
+		 fsg_channel_in_flight(server->channel), fsg_channel_open_files(server->channel),
+		 fsg_channel_uses_uring(server->channel));
 	return line;
 }
 
@@ -145,42 +153,73 @@ static void read_command(struct server *server)
 	fflush(stdout);
 }
 
-static void receive(struct server *server)
+enum {
+	DATA_COMMANDS = 1
+};
+
+static void handle_completions(struct server *server)
 {
-	void *where;
-	size_t size;
+	struct io_uring_cqe *cqe;
 
-	for (int i = 0; i < 64 && fsg_channel_receive(server->channel, &where, &size); i++) {
-		ssize_t got = read(fsg_channel_fd(server->channel), where, size);
+	while (io_uring_peek_cqe(&server->ring, &cqe) == 0) {
+		uint64_t data = io_uring_cqe_get_data64(cqe);
+		int result = cqe->res;
 
-		fsg_channel_received(server->channel, got < 0 ? -errno : got);
-		if (got < 0)
-			return;
+		io_uring_cqe_seen(&server->ring, cqe);
+		if (data >= FSG_DATA_MIN) {
+			fsg_channel_completed(server->channel, data, result);
+		} else {
+			server->listening = false;
+			read_command(server);
+		}
 	}
+}
+
+static void listen_for_commands(struct server *server)
+{
+	struct io_uring_sqe *sqe;
+
+	if (server->listening || !(sqe = io_uring_get_sqe(&server->ring)))
+		return;
+	io_uring_prep_poll_add(sqe, STDIN_FILENO, POLLIN);
+	io_uring_sqe_set_data64(sqe, DATA_COMMANDS);
+	server->listening = true;
+}
+
+/* Submits, waits unless there is something to complete, and handles what is there. */
+static void turn(struct server *server)
+{
+	bool busy = server->queue.used > 0 && !server->queue.held;
+
+	if (busy)
+		io_uring_submit_and_get_events(&server->ring);
+	else
+		io_uring_submit_and_wait(&server->ring, 1);
+	handle_completions(server);
+	ram_queue_run(&server->queue);
 }
 
 static void serve(struct server *server)
 {
+	fsg_channel_attach(server->channel, &server->ring);
 	while (!server->quit && !fsg_channel_ended(server->channel)) {
-		void *where;
-		size_t size;
-		bool ready = fsg_channel_receive(server->channel, &where, &size);
-		bool busy = server->queue.used > 0 && !server->queue.held;
-		struct pollfd fds[] = {
-			{.fd = STDIN_FILENO, .events = POLLIN},
-			{.fd = ready ? fsg_channel_fd(server->channel) : -1, .events = POLLIN},
-		};
-
-		poll(fds, 2, busy ? 0 : -1);
-		if (fds[0].revents)
-			read_command(server);
-		if (fds[1].revents)
-			receive(server);
-		ram_queue_run(&server->queue);
+		listen_for_commands(server);
+		fsg_channel_prepare(server->channel);
+		turn(server);
 	}
 	server->queue.held = false;
-	while (server->queue.used > 0)
-		ram_queue_run(&server->queue);
+	while (!fsg_channel_stop(server->channel) || server->queue.used > 0)
+		turn(server);
+	io_uring_submit(&server->ring);
+}
+
+static bool open_ring(struct server *server)
+{
+	unsigned flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+
+	return io_uring_queue_init(FSG_RING_ENTRIES, &server->ring, flags) == 0 ||
+	       io_uring_queue_init(FSG_RING_ENTRIES, &server->ring, 0) == 0;
 }
 
 static bool parse(struct server *server, int argc, char **argv)
@@ -192,6 +231,10 @@ static bool parse(struct server *server, int argc, char **argv)
 			server->options.io_max = strtoul(argv[i] + 7, NULL, 0);
 		else if (strncmp(argv[i], "memory=", 7) == 0)
 			server->options.memory_size = strtoul(argv[i] + 7, NULL, 0);
+		else if (strcmp(argv[i], "plain") == 0)
+			server->options.no_uring = true;
+		else if (strcmp(argv[i], "null") == 0)
+			server->queue.null = true;
 		else
 			server->options.mount_dir = argv[i];
 	}
@@ -211,6 +254,7 @@ static bool open_memory(struct server *server)
 
 static void close_all(struct server *server)
 {
+	io_uring_queue_exit(&server->ring);
 	fsg_channel_close(server->channel);
 	fsg_tree_close(server->tree);
 	for (unsigned i = 0; i < server->block_count; i++)
@@ -228,8 +272,14 @@ int main(int argc, char **argv)
 	char why[256];
 
 	if (!parse(&server, argc, argv) || !open_memory(&server)) {
-		fputs("usage: ram_volume [shuffled] [io_max=N] [memory=N] DIRECTORY\n", stderr);
+		fputs("usage: ram_volume [shuffled] [plain] [null] [io_max=N] [memory=N] "
+		      "DIRECTORY\n",
+		      stderr);
 		return 2;
+	}
+	if (!open_ring(&server)) {
+		fputs("io_uring cannot be used\n", stderr);
+		return 1;
 	}
 	server.tree = fsg_tree_open(&access);
 	if (!server.tree)

@@ -171,6 +171,8 @@ static int make_mount_dir(struct devb_unit *unit, struct vio_error *err)
 	while (umount2(dir, MNT_DETACH) == 0) {
 		vio_log(VIO_LOG_INFO, "the mount %s of a killed process was removed", dir);
 	}
+	/* a device that takes no lock of this machine has not made the folder */
+	(void)mkdir(VIOT_RUN_DIR, 0755);
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
 		return vio_fail(err, -EACCES, "the directory %s cannot be made (%s)", dir,
 				strerror(errno));
@@ -470,6 +472,7 @@ int devb_unit_close(struct devb_unit *unit)
 	fsg_tree_close(unit->tree);
 	if (unit->has_mount_dir) {
 		rmdir(unit->names.target_dir);
+		rmdir(VIOT_RUN_DIR); /* if this was the last */
 	}
 	devb_disk_close(unit->disk);
 	if (unit->memory) {

@@ -371,13 +371,17 @@ struct vio_spin *devb_disk_spin(struct devb_disk_queue *queue)
 static void recover(struct devb_disk *disk)
 {
 	struct vio_error err;
+	int rc;
 
-	if (vio_blk_in_flight(disk->queues[0]->ring) || disk->restarts >= RESTARTS_MAX ||
-	    devb_disk_is_lost(disk)) {
+	if (disk->restarts >= RESTARTS_MAX || devb_disk_is_lost(disk)) {
 		return;
 	}
+	rc = vio_blk_restart(disk->blk, &err);
+	if (rc == -EAGAIN) {
+		return; /* not all threads have taken back their requests */
+	}
 	disk->restarts++;
-	if (vio_blk_restart(disk->blk, &err) == 0) {
+	if (rc == 0) {
 		vio_log(VIO_LOG_WARN, "the device answers again after its reset");
 		take_info(disk);
 	} else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The life of a block device: open, watch, fail, restart, close. */
+/* The life of a block device: open and close. */
 #include "blk_internal.h"
 
 #include <errno.h>
@@ -9,8 +9,6 @@
 #include <linux/virtio_ids.h>
 
 #include <vio/log.h>
-
-#include "clock.h"
 
 enum {
 	DEFAULT_QUEUE_SIZE = 256,
@@ -25,6 +23,9 @@ static void set_defaults(struct vio_blk_options *options)
 {
 	if (options->queue_size == 0) {
 		options->queue_size = DEFAULT_QUEUE_SIZE;
+	}
+	if (options->queues == 0) {
+		options->queues = 1;
 	}
 	if (options->timeout_ms == 0) {
 		options->timeout_ms = DEFAULT_TIMEOUT_MS;
@@ -47,6 +48,10 @@ static int check_options(const struct vio_blk_options *options, struct vio_error
 			"a queue size of %u was asked for; give a power of two from 4 to 32768",
 			size);
 	}
+	if (options->queues > BLK_QUEUES_MAX) {
+		return vio_fail(err, -EINVAL, "%u queues were asked for; give 1 to %d",
+				options->queues, BLK_QUEUES_MAX);
+	}
 	if (options->timeout_ms < 100 || options->timeout_ms > 3600000) {
 		return vio_fail(err, -EINVAL,
 				"a deadline of %u ms was asked for; give 100 to 3600000",
@@ -65,16 +70,16 @@ static int check_options(const struct vio_blk_options *options, struct vio_error
 	return 0;
 }
 
-static int open_ring(struct vio_blk *blk, struct vio_error *err)
+static int open_ring(struct vio_blk_queue *queue, struct vio_error *err)
 {
-	struct vio_blk_queue *queue = &blk->queue;
+	struct vio_blk *blk = queue->blk;
 	const struct vio_queue_options options = {
 		.size = blk->options.queue_size,
 		.header_size = sizeof(struct virtio_blk_outhdr),
 		.footer_size = 1,
 		.indirect_segments = BLK_TABLE_SEGMENTS,
 	};
-	int rc = vio_queue_open(&queue->ring, blk->device, 0, &options, err);
+	int rc = vio_queue_open(&queue->ring, blk->device, queue->index, &options, err);
 
 	if (rc < 0) {
 		return rc;
@@ -88,16 +93,56 @@ static int open_ring(struct vio_blk *blk, struct vio_error *err)
 	return 0;
 }
 
-/* What depends on the ring as much as on the configuration. */
+static int open_queue(struct vio_blk *blk, uint16_t index, struct vio_error *err)
+{
+	struct vio_blk_queue *queue = aligned_alloc(BLK_CACHE_LINE, sizeof(*queue));
+
+	if (!queue) {
+		return vio_fail(err, -ENOMEM, "%s: out of memory", blk->transport->name);
+	}
+	memset(queue, 0, sizeof(*queue));
+	queue->blk = blk;
+	queue->index = index;
+	blk->queues[index] = queue;
+	return open_ring(queue, err);
+}
+
+static void close_queue(struct vio_blk_queue *queue)
+{
+	if (queue) {
+		blk_slots_close(queue);
+		vio_queue_close(queue->ring);
+		free(queue);
+	}
+}
+
+static int open_queues(struct vio_blk *blk, uint16_t offered, struct vio_error *err)
+{
+	uint16_t count = blk->options.queues < offered ? blk->options.queues : offered;
+	int rc = 0;
+
+	for (uint16_t i = 0; i < count && rc == 0; i++) {
+		rc = open_queue(blk, i, err);
+	}
+	return rc;
+}
+
+/* What depends on the rings as much as on the configuration. */
 static int finish_info(struct vio_blk *blk, struct vio_blk_info *info, struct vio_error *err)
 {
-	uint16_t size = vio_queue_size(blk->queue.ring);
+	info->queue_size = UINT16_MAX;
+	for (info->queues = 0; info->queues < BLK_QUEUES_MAX && blk->queues[info->queues];
+	     info->queues++) {
+		const struct vio_queue *ring = blk->queues[info->queues]->ring;
 
-	info->queue_size = size;
-	info->queue_size_clamped = size < blk->options.queue_size;
-	if (info->segments_max > vio_queue_segments_max(blk->queue.ring)) {
-		info->segments_max = vio_queue_segments_max(blk->queue.ring);
+		if (vio_queue_size(ring) < info->queue_size) {
+			info->queue_size = vio_queue_size(ring);
+		}
+		if (vio_queue_segments_max(ring) < info->segments_max) {
+			info->segments_max = vio_queue_segments_max(ring);
+		}
 	}
+	info->queue_size_clamped = info->queue_size < blk->options.queue_size;
 	if ((uint64_t)info->segment_max_size * info->segments_max < info->block_size) {
 		return vio_fail(err, -EPROTO,
 				"%s: the device takes %u segments of %u bytes, too little for one "
@@ -119,20 +164,54 @@ static int check_same_disk(struct vio_blk *blk, const struct vio_blk_info *info,
 			blk->transport->name, blk->info.block_size, info->block_size);
 }
 
-static int read_info(struct vio_blk *blk, struct vio_error *err)
+/*
+ * Other threads go by it while they submit. Of a device that works, the capacity, the
+ * state of its cache, and what is a hint may change; the rest holds until it is reset.
+ */
+static void take_info(struct vio_blk *blk, const struct vio_blk_info *info)
+{
+	if (blk->info.block_size == 0 || !blk_is_good(blk)) {
+		blk->info = *info;
+		blk_limits_set(&blk->limits, info);
+		return;
+	}
+	blk->info.physical_block_size = info->physical_block_size;
+	blk->info.alignment_offset = info->alignment_offset;
+	blk->info.io_min = info->io_min;
+	blk->info.io_optimal = info->io_optimal;
+	__atomic_store_n(&blk->info.capacity_sectors, info->capacity_sectors, __ATOMIC_RELAXED);
+	__atomic_store_n(&blk->limits.capacity_sectors, info->capacity_sectors, __ATOMIC_RELAXED);
+	__atomic_store_n(&blk->info.writeback, info->writeback, __ATOMIC_RELAXED);
+}
+
+/* What the device says, together with the rings. */
+static int use_info(struct vio_blk *blk, struct vio_blk_info *info, struct vio_error *err)
+{
+	int rc = finish_info(blk, info, err);
+
+	if (rc == 0) {
+		rc = check_same_disk(blk, info, err);
+	}
+	if (rc == 0) {
+		take_info(blk, info);
+	}
+	return rc;
+}
+
+int blk_read_info(struct vio_blk *blk, struct vio_error *err)
 {
 	struct vio_blk_info info;
 	int rc = blk_config_read(blk, &info, err);
 
-	if (rc == 0) {
-		rc = finish_info(blk, &info, err);
-	}
-	if (rc == 0) {
-		rc = check_same_disk(blk, &info, err);
-	}
-	if (rc == 0) {
-		blk->info = info;
-		blk_limits_set(&blk->limits, &info);
+	return rc < 0 ? rc : use_info(blk, &info, err);
+}
+
+static int open_slots(struct vio_blk *blk, struct vio_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < blk->info.queues && rc == 0; i++) {
+		rc = blk_slots_open(blk->queues[i], err);
 	}
 	return rc;
 }
@@ -143,25 +222,30 @@ static int bring_up(struct vio_blk *blk, struct vio_error *err)
 		.device_type = VIRTIO_ID_BLOCK,
 		.wanted = blk_wanted_features(),
 	};
+	struct vio_blk_info info;
 	int rc = vio_device_open(&blk->device, blk->transport, &wishes, err);
 
 	if (rc == 0) {
-		rc = open_ring(blk, err);
+		rc = blk_config_read(blk, &info, err);
 	}
 	if (rc == 0) {
-		rc = read_info(blk, err);
+		rc = open_queues(blk, info.queues_offered, err);
 	}
 	if (rc == 0) {
-		rc = blk_slots_open(&blk->queue, err);
+		rc = use_info(blk, &info, err);
+	}
+	if (rc == 0) {
+		rc = open_slots(blk, err);
 	}
 	if (rc == 0) {
 		rc = vio_device_start(blk->device, err);
 	}
 	if (rc == 0) {
 		vio_log(VIO_LOG_DEBUG,
-			"%s: features 0x%llx, queue of %u, up to %u segments of %u bytes",
+			"%s: features 0x%llx, %u queues of %u, up to %u segments of %u bytes",
 			blk->transport->name, (unsigned long long)blk->info.features,
-			blk->info.queue_size, blk->info.segments_max, blk->info.segment_max_size);
+			blk->info.queues, blk->info.queue_size, blk->info.segments_max,
+			blk->info.segment_max_size);
 	}
 	return rc;
 }
@@ -169,16 +253,16 @@ static int bring_up(struct vio_blk *blk, struct vio_error *err)
 int vio_blk_open(struct vio_blk **out, struct vio_transport *t,
 		 const struct vio_blk_options *options, struct vio_error *err)
 {
-	struct vio_blk *blk = calloc(1, sizeof(*blk));
+	struct vio_blk *blk = aligned_alloc(BLK_CACHE_LINE, sizeof(*blk));
 	int rc;
 
 	*out = NULL;
 	if (!blk) {
 		return vio_fail(err, -ENOMEM, "%s: out of memory", t->name);
 	}
+	memset(blk, 0, sizeof(*blk));
 	blk->transport = t;
 	blk->dma = t->dma;
-	blk->queue.blk = blk;
 	if (options) {
 		blk->options = *options;
 	}
@@ -202,8 +286,9 @@ void vio_blk_close(struct vio_blk *blk)
 	}
 	/* the device lets go of the memory before the memory goes */
 	vio_device_close(blk->device);
-	blk_slots_close(&blk->queue);
-	vio_queue_close(blk->queue.ring);
+	for (unsigned i = 0; i < BLK_QUEUES_MAX; i++) {
+		close_queue(blk->queues[i]);
+	}
 	free(blk);
 }
 
@@ -214,17 +299,17 @@ const struct vio_blk_info *vio_blk_info(const struct vio_blk *blk)
 
 struct vio_blk_queue *vio_blk_queue(struct vio_blk *blk, unsigned index)
 {
-	return index == 0 ? &blk->queue : NULL;
+	return index < blk->info.queues ? blk->queues[index] : NULL;
 }
 
 enum vio_blk_health vio_blk_health(const struct vio_blk *blk)
 {
-	return blk->health;
+	return __atomic_load_n(&blk->health, __ATOMIC_ACQUIRE);
 }
 
 int vio_blk_error(const struct vio_blk *blk)
 {
-	return blk->error;
+	return __atomic_load_n(&blk->error, __ATOMIC_ACQUIRE);
 }
 
 void *vio_blk_alloc(struct vio_blk *blk, size_t size)
@@ -239,142 +324,4 @@ void vio_blk_free(struct vio_blk *blk, void *buffer, size_t size)
 	struct vio_dma_memory memory = {.addr = buffer, .size = size};
 
 	vio_dma_free(blk->dma, &memory);
-}
-
-void blk_fail(struct vio_blk *blk, int error, const char *why)
-{
-	struct vio_error err;
-	int rc;
-
-	if (blk->health != VIO_BLK_GOOD) {
-		return;
-	}
-	blk->queue.stats.resets++;
-	blk->queue.stats.violations += error == -EPROTO;
-	vio_log(VIO_LOG_ERROR, "%s: %s; the device is reset and %u requests fail",
-		blk->transport->name, why, blk->queue.in_flight);
-	/* nobody gets a buffer back before the device has let go of it */
-	rc = vio_device_reset(blk->device, &err);
-	if (rc == 0) {
-		blk->health = VIO_BLK_FAILED;
-	} else {
-		vio_log(VIO_LOG_ERROR, "%s", err.text);
-		blk->health = VIO_BLK_LOST;
-	}
-	blk->error = error == -ENODEV || rc == -ENODEV ? -ENODEV : -EIO;
-	blk_queue_evacuate(&blk->queue, error);
-}
-
-/* A request counts from the first check that sees it, so that submitting needs no clock. */
-static bool is_overdue(struct vio_blk *blk, uint64_t now)
-{
-	struct vio_blk_queue *queue = &blk->queue;
-	bool overdue = false;
-
-	for (unsigned i = 0; i < queue->slot_count; i++) {
-		struct blk_slot *slot = &queue->slots[i];
-
-		if (!slot->request) {
-			continue;
-		}
-		if (slot->seen_ms == 0) {
-			slot->seen_ms = now;
-		}
-		overdue |= now - slot->seen_ms >= blk->options.timeout_ms;
-	}
-	return overdue;
-}
-
-/* Returns whether anything is different now. */
-static bool take_config(struct vio_blk *blk)
-{
-	struct virtio_blk_config before = blk->config;
-	struct vio_error err;
-
-	if (read_info(blk, &err) < 0) {
-		blk->queue.stats.violations++;
-		if (!blk->bad_config_logged) {
-			vio_log(VIO_LOG_ERROR, "%s; the change is ignored (said once)", err.text);
-		}
-		blk->bad_config_logged = true;
-		return false;
-	}
-	if (memcmp(&before, &blk->config, sizeof(before)) == 0) {
-		return false;
-	}
-	vio_log(VIO_LOG_INFO, "%s: the device now has %llu sectors", blk->transport->name,
-		(unsigned long long)blk->info.capacity_sectors);
-	return true;
-}
-
-/* Where nothing counts the changes: an interrupt told of one, or the capacity is another. */
-static bool may_have_changed(struct vio_blk *blk)
-{
-	return !blk->transport->ops->config_generation &&
-	       ((blk->news & VIO_EVENT_CONFIG) || blk_config_resized(blk));
-}
-
-unsigned vio_blk_check(struct vio_blk *blk)
-{
-	unsigned events;
-
-	vio_queue_stats(blk->queue.ring); /* often enough for what it says */
-	if (blk->health != VIO_BLK_GOOD) {
-		return 0;
-	}
-	events = vio_device_events(blk->device) | (blk->news & VIO_EVENT_GONE);
-	if (events & VIO_EVENT_GONE) {
-		blk_fail(blk, -ENODEV, "the device is gone");
-	} else if (events & VIO_EVENT_NEEDS_RESET) {
-		blk_fail(blk, -EIO, "the device gave up and asks for a reset");
-	} else if (is_overdue(blk, clock_ms())) {
-		blk_fail(blk, -ETIMEDOUT, "a request was not answered in time");
-	} else if (events & VIO_EVENT_CONFIG) {
-		take_config(blk);
-	} else if (may_have_changed(blk) && take_config(blk)) {
-		events |= VIO_EVENT_CONFIG;
-	}
-	blk->news = 0;
-	return events;
-}
-
-static int bring_back(struct vio_blk *blk, struct vio_error *err)
-{
-	int rc = vio_device_restart(blk->device, err);
-
-	if (rc == 0) {
-		rc = vio_queue_reopen(blk->queue.ring, err);
-	}
-	if (rc == 0) {
-		rc = read_info(blk, err);
-	}
-	if (rc == 0) {
-		rc = vio_device_start(blk->device, err);
-	}
-	return rc;
-}
-
-int vio_blk_restart(struct vio_blk *blk, struct vio_error *err)
-{
-	int rc;
-
-	if (blk->health != VIO_BLK_FAILED || blk->queue.in_flight) {
-		return vio_fail(err, -EINVAL,
-				"%s: only a failed device with nothing in flight can be restarted",
-				blk->transport->name);
-	}
-	if (blk->error == -ENODEV) {
-		return vio_fail(err, -ENODEV, "%s: a device that went does not come back",
-				blk->transport->name);
-	}
-	rc = bring_back(blk, err);
-	if (rc == 0) {
-		blk->health = VIO_BLK_GOOD;
-		blk->error = 0;
-		blk->news = 0;
-	} else if (vio_device_reset(blk->device, NULL) < 0) {
-		blk->health = VIO_BLK_LOST; /* it may know the ring by now */
-		blk->error = rc == -ENODEV ? -ENODEV : -EIO;
-	}
-	return rc;
 }

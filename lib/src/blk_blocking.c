@@ -28,7 +28,7 @@ static void wait_for(struct vio_blk_queue *queue, const struct vio_blk_request *
 
 static int run(struct vio_blk *blk, struct vio_blk_request *request)
 {
-	struct vio_blk_queue *queue = &blk->queue;
+	struct vio_blk_queue *queue = blk->queues[0];
 	int rc = vio_blk_submit(queue, request);
 
 	if (rc < 0) {

@@ -8,9 +8,11 @@
  *   the device reads           chunk when the device cannot        device writes it
  *                              reach that
  *
- *   blk.c          open, close, health, deadlines
+ *   blk.c          open, close
  *   blk_config.c   the configuration space, decoded and checked
  *   blk_queue.c    submit and reap
+ *   blk_wait.c     waiting
+ *   blk_fail.c     deadlines, failure, recovery
  *   blk_part.c     one part: segments, bounce, status
  *   blk_blocking.c the simple calls on top
  */
@@ -30,6 +32,8 @@ enum {
 	BLK_REQUEST_MAX = 1 << 30,    /* bytes; chosen: far above what pays, far below overflow */
 	BLK_STATUS_UNSET = 0xff,      /* no device may answer this (5.2.6) */
 	BLK_NO_BOUNCE = -1,
+	BLK_QUEUES_MAX = 64,
+	BLK_CACHE_LINE = 64,
 };
 
 /* One part in flight; its number is that of the chain. */
@@ -64,32 +68,52 @@ struct blk_limits {
 	bool may_write;
 };
 
+/* Of one thread, in cache lines of its own. */
 struct vio_blk_queue {
-	struct vio_blk *blk;
+	_Alignas(BLK_CACHE_LINE) struct vio_blk *blk;
 	struct vio_queue *ring;
 	struct blk_slot *slots;
 	uint16_t slot_count;
+	uint16_t index;
 	unsigned in_flight;                 /* requests accepted and not reaped */
 	struct vio_blk_request *continuing; /* accepted, with parts that did not fit yet */
 	struct blk_list finished;           /* not through a completion; waiting to be reaped */
 	struct blk_bounce bounce;
 	struct vio_blk_stats stats; /* without those that the ring counts */
+	struct vio_blk_stats last;  /* all of them, when what a reset left was taken back */
+	unsigned resets_seen;       /* of blk->resets: what they left in flight was taken back */
+	bool is_unsettled;          /* since then not everything has been reaped: blk->unsettled */
 };
 
+/*
+ * Failure and recovery without a lock. Any thread may find that the device failed, and
+ * marks it (blk_mark); thread 0 alone resets it (blk_attend) and then counts `resets` up;
+ * at that every thread takes back what was in flight in its own ring, reaps it, and counts
+ * `unsettled` down. At 0 all rings are thread 0's, which hands them over again, and
+ * whoever then reads that `error` is 0 has its ring back.
+ */
 struct vio_blk {
-	struct blk_limits limits;
+	/* the first line is what submitting reads */
+	_Alignas(BLK_CACHE_LINE) struct blk_limits limits;
+	int error; /* atomic; what submit returns: 0 exactly while it is GOOD */
 	struct vio_device *device;
 	struct vio_transport *transport;
 	struct vio_dma *dma;
 	struct vio_blk_info info;
 	struct virtio_blk_config config; /* as read last; fields that it lacks are 0 */
 	struct vio_blk_options options;
-	struct vio_blk_queue queue;
-	enum vio_blk_health health;
-	int error;     /* what submit returns: 0 exactly while it is GOOD */
-	unsigned news; /* enum vio_event bits of interrupts, for the next check */
-	bool bad_status_logged;
+	struct vio_blk_queue *queues[BLK_QUEUES_MAX]; /* info.queues of them */
 	bool bad_config_logged;
+	bool is_attended; /* the device was reset since it was marked */
+
+	/* atomic, in another line than what is read for each request */
+	_Alignas(BLK_CACHE_LINE) enum vio_blk_health health;
+	int cause;          /* with which its requests fail; 0: none, nobody marked it */
+	unsigned resets;    /* because of failures */
+	unsigned recovered; /* what `resets` was at the last restart */
+	unsigned unsettled; /* queues */
+	unsigned news;      /* enum vio_event bits of interrupts, for the next check */
+	bool bad_status_logged;
 };
 
 /* blk_config.c */
@@ -108,13 +132,25 @@ void blk_part_abandon(struct vio_blk_queue *queue, struct blk_slot *slot);
 int blk_slots_open(struct vio_blk_queue *queue, struct vio_error *err);
 void blk_slots_close(struct vio_blk_queue *queue);
 
-/* blk_queue.c: every request of @queue is finished with @error; the device is reset */
-void blk_queue_evacuate(struct vio_blk_queue *queue, int error);
+/* blk_queue.c: after a reset that it has not seen yet, every request of @queue is finished */
+void blk_queue_evacuate(struct vio_blk_queue *queue);
+/* blk_wait.c: while the ring is the queue's */
+void blk_queue_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats);
 /* 0, -EINVAL or -ENOSPC; @bytes of any size. */
 int blk_check_range(const struct vio_blk_info *info, uint64_t start_sector, uint64_t bytes);
 
-/* blk.c: reset the device and finish everything with @error */
-void blk_fail(struct vio_blk *blk, int error, const char *why);
+/* blk_fail.c: the device failed, requests will fail with @error; any thread */
+void blk_mark(struct vio_blk *blk, int error, const char *why);
+/* blk_fail.c: reset a device that was marked; thread 0 */
+void blk_attend(struct vio_blk *blk);
+
+/* blk.c: what the device says of itself now; checked, taken if it is possible */
+int blk_read_info(struct vio_blk *blk, struct vio_error *err);
+
+static inline bool blk_is_good(const struct vio_blk *blk)
+{
+	return __atomic_load_n(&blk->error, __ATOMIC_ACQUIRE) == 0;
+}
 
 static inline bool blk_has_data(const struct vio_blk_request *request)
 {

@@ -313,8 +313,7 @@ static int status_error(struct vio_blk_queue *queue, uint8_t status)
 		return -ENOTSUP;
 	default:
 		queue->stats.violations++;
-		if (!queue->blk->bad_status_logged) {
-			queue->blk->bad_status_logged = true;
+		if (!__atomic_exchange_n(&queue->blk->bad_status_logged, true, __ATOMIC_RELAXED)) {
 			vio_log(VIO_LOG_ERROR,
 				"%s: the device completed a request with status 0x%02x; 0, 1 or 2 "
 				"was expected (said once)",

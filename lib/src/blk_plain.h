@@ -16,17 +16,19 @@ static inline bool plain_is(const struct vio_blk_queue *queue,
 {
 	const struct vio_blk *blk = queue->blk;
 	const struct blk_limits *limits = &blk->limits;
+	uint64_t capacity;
 	size_t size;
 
 	if (request->op > VIO_BLK_WRITE || request->iov_count != 1 || queue->continuing ||
-	    blk->error || (request->op == VIO_BLK_WRITE && !limits->may_write)) {
+	    !blk_is_good(blk) || (request->op == VIO_BLK_WRITE && !limits->may_write)) {
 		return false;
 	}
 	size = request->iov->iov_len;
+	capacity = __atomic_load_n(&limits->capacity_sectors, __ATOMIC_RELAXED);
 	return size - 1 <= limits->size_max && (size & limits->size_mask) == 0 &&
 	       (request->start_sector & limits->sector_mask) == 0 &&
-	       request->start_sector < limits->capacity_sectors &&
-	       size / VIO_BLK_SECTOR_SIZE <= limits->capacity_sectors - request->start_sector;
+	       request->start_sector < capacity &&
+	       size / VIO_BLK_SECTOR_SIZE <= capacity - request->start_sector;
 }
 
 static inline void plain_write_frame(struct vio_blk_queue *queue, uint16_t id,

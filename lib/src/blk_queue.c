@@ -50,14 +50,14 @@ int blk_check_range(const struct vio_blk_info *info, uint64_t start_sector, uint
 {
 	uint32_t unit = info->block_size / VIO_BLK_SECTOR_SIZE;
 	uint64_t sectors = bytes / VIO_BLK_SECTOR_SIZE;
+	uint64_t capacity = __atomic_load_n(&info->capacity_sectors, __ATOMIC_RELAXED);
 
 	if (bytes == 0 || (bytes & (info->block_size - 1)) != 0 ||
 	    (start_sector & (unit - 1)) != 0) {
 		return -EINVAL;
 	}
 	/* by subtraction: start + sectors may wrap */
-	if (start_sector > info->capacity_sectors ||
-	    sectors > info->capacity_sectors - start_sector) {
+	if (start_sector > capacity || sectors > capacity - start_sector) {
 		return -ENOSPC;
 	}
 	return 0;
@@ -126,7 +126,7 @@ static void start_more(struct vio_blk_queue *queue, struct vio_blk_request *requ
 __attribute__((noinline)) static int submit_any(struct vio_blk_queue *queue,
 						struct vio_blk_request *request)
 {
-	int rc = queue->blk->error;
+	int rc = vio_blk_error(queue->blk);
 
 	if (rc == 0) {
 		rc = check_request(&queue->blk->info, request);
@@ -160,7 +160,9 @@ int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
 
 void vio_blk_kick(struct vio_blk_queue *queue)
 {
-	queue_kick(queue->ring);
+	if (LIKELY(blk_is_good(queue->blk))) {
+		queue_kick(queue->ring);
+	}
 }
 
 static void continue_waiting(struct vio_blk_queue *queue)
@@ -223,6 +225,15 @@ static unsigned finish_parts(struct vio_blk_queue *queue, const struct vio_queue
 	return n;
 }
 
+/* The ring is not touched from here on until the device is GOOD again. */
+static void settle(struct vio_blk_queue *queue)
+{
+	if (queue->is_unsettled && queue->in_flight == 0) {
+		queue->is_unsettled = false;
+		__atomic_fetch_sub(&queue->blk->unsettled, 1, __ATOMIC_RELEASE);
+	}
+}
+
 static unsigned reap_batch(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max,
 			   int *got)
 {
@@ -230,10 +241,26 @@ static unsigned reap_batch(struct vio_blk_queue *queue, struct vio_blk_request *
 
 	*got = queue_reap(queue->ring, used, max < REAP_BATCH ? max : REAP_BATCH);
 	if (*got < 0) {
-		blk_fail(queue->blk, -EPROTO, vio_queue_fault(queue->ring));
-		return take_finished(queue, done, max);
+		queue->stats.violations++;
+		blk_mark(queue->blk, -EPROTO, vio_queue_fault(queue->ring));
+		return 0;
 	}
 	return finish_parts(queue, used, (unsigned)*got, done);
+}
+
+/* What a reset left; the reset itself is thread 0's. */
+static unsigned reap_failed(struct vio_blk_queue *queue, struct vio_blk_request **done,
+			    unsigned max)
+{
+	unsigned n;
+
+	if (queue->index == 0) {
+		blk_attend(queue->blk);
+	}
+	blk_queue_evacuate(queue);
+	n = take_finished(queue, done, max);
+	settle(queue);
+	return n;
 }
 
 unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
@@ -244,12 +271,14 @@ unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done
 	if (queue->finished.first) {
 		n = take_finished(queue, done, max);
 	}
-	/* a batch that was not full took all there is */
-	while (n < max && got == REAP_BATCH && queue_has_used(queue->ring) &&
-	       queue->blk->health == VIO_BLK_GOOD) {
+	/* a batch that was not full took all there is; a ring is ours while all is well */
+	while (n < max && got == REAP_BATCH && blk_is_good(queue->blk) &&
+	       queue_has_used(queue->ring)) {
 		n += reap_batch(queue, done + n, max - n, &got);
 	}
-	if (queue->continuing) {
+	if (!blk_is_good(queue->blk)) {
+		n += reap_failed(queue, done + n, max - n);
+	} else if (queue->continuing) {
 		continue_waiting(queue);
 	}
 	return n;
@@ -260,108 +289,34 @@ unsigned vio_blk_in_flight(const struct vio_blk_queue *queue)
 	return queue->in_flight;
 }
 
-int vio_blk_wait_fd(const struct vio_blk_queue *queue)
+static void end(struct vio_blk_queue *queue, struct vio_blk_request *request, int error)
 {
-	return vio_queue_wait_fd(queue->ring);
-}
-
-bool vio_blk_wait_arm(struct vio_blk_queue *queue)
-{
-	if (queue->finished.first) {
-		return true;
+	note_error(queue, request, error);
+	if (is_done(request)) {
+		append(&queue->finished, request);
 	}
-	/* a ring that broke has a fault to report for ever: do not spin on it */
-	return queue->blk->health == VIO_BLK_GOOD && vio_queue_wait_arm(queue->ring);
 }
 
-void vio_blk_wait_disarm(struct vio_blk_queue *queue)
+void blk_queue_evacuate(struct vio_blk_queue *queue)
 {
-	vio_queue_wait_disarm(queue->ring);
-}
-
-unsigned vio_blk_wait_ack(struct vio_blk_queue *queue)
-{
-	unsigned events = vio_queue_wait_ack(queue->ring);
-
-	queue->blk->news |= events;
-	return events;
-}
-
-bool vio_blk_wait_expired(struct vio_blk_queue *queue)
-{
-	return queue->blk->health == VIO_BLK_GOOD && vio_queue_wait_expired(queue->ring);
-}
-
-bool vio_blk_has_interrupts(const struct vio_blk_queue *queue)
-{
-	return vio_queue_has_interrupts(queue->ring);
-}
-
-int vio_blk_events_fd(const struct vio_blk *blk)
-{
-	return vio_queue_events_fd(blk->queue.ring);
-}
-
-unsigned vio_blk_events_ack(struct vio_blk *blk)
-{
-	unsigned events = vio_queue_events_ack(blk->queue.ring);
-
-	blk->news |= events;
-	return events;
-}
-
-struct vio_spin *vio_blk_spin(struct vio_blk_queue *queue)
-{
-	return vio_queue_spin(queue->ring);
-}
-
-int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms)
-{
-	int rc;
-
-	if (queue->finished.first) {
-		return 0;
-	}
-	if (queue->blk->health != VIO_BLK_GOOD) {
-		return queue->blk->error;
-	}
-	rc = vio_queue_wait(queue->ring, timeout_ms);
-	queue->blk->news |= vio_queue_news(queue->ring);
-	return rc;
-}
-
-void vio_blk_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats)
-{
-	const struct vio_queue_stats *ring = vio_queue_stats(queue->ring);
-	const struct vio_spin *spin = vio_queue_spin(queue->ring);
-
-	*stats = queue->stats;
-	stats->requests = ring->chains;
-	stats->sleeps = ring->sleeps;
-	stats->interrupts = ring->interrupts;
-	stats->interrupts_missed = ring->interrupts_missed;
-	stats->spins = spin->spins;
-	stats->spins_found = spin->spins_found;
-}
-
-void blk_queue_evacuate(struct vio_blk_queue *queue, int error)
-{
-	struct vio_blk_request *request;
+	unsigned resets = __atomic_load_n(&queue->blk->resets, __ATOMIC_ACQUIRE);
+	int error = __atomic_load_n(&queue->blk->cause, __ATOMIC_RELAXED);
 	int id;
 
-	request = queue->continuing;
-	if (request) {
-		note_error(queue, request, error);
-		if (is_done(request)) {
-			append(&queue->finished, request);
-		}
+	if (resets == queue->resets_seen) {
+		return;
+	}
+	queue->resets_seen = resets;
+	queue->is_unsettled = true;
+	if (queue->continuing) {
+		end(queue, queue->continuing, error);
 	}
 	while ((id = vio_queue_take(queue->ring)) >= 0) {
-		request = queue->slots[id].request;
+		struct vio_blk_request *request = queue->slots[id].request;
+
 		blk_part_abandon(queue, &queue->slots[id]);
-		note_error(queue, request, error);
-		if (is_done(request)) {
-			append(&queue->finished, request);
-		}
+		end(queue, request, error);
 	}
+	blk_queue_stats(queue, &queue->last);
+	settle(queue);
 }

@@ -7,6 +7,10 @@
 
 #include "dma_internal.h"
 
+enum {
+	BOUNCE_CHUNKS_MIN = 1, /* of each queue; fewer, and a request might never start */
+};
+
 static int open_slots(struct vio_blk_queue *queue, struct vio_error *err)
 {
 	queue->slot_count = vio_queue_ids(queue->ring);
@@ -27,7 +31,11 @@ static int open_bounce(struct vio_blk_queue *queue, struct vio_error *err)
 	int rc = 0;
 
 	bounce->chunk_size = block > BLK_BOUNCE_CHUNK ? block : BLK_BOUNCE_CHUNK;
-	bounce->count = (int)(queue->blk->options.bounce_size / bounce->chunk_size);
+	bounce->count = (int)(queue->blk->options.bounce_size / queue->blk->info.queues /
+			      bounce->chunk_size);
+	if (bounce->count < BOUNCE_CHUNKS_MIN) {
+		bounce->count = BOUNCE_CHUNKS_MIN;
+	}
 	bounce->chunks = calloc((size_t)bounce->count, sizeof(*bounce->chunks));
 	bounce->free = calloc((size_t)bounce->count, sizeof(*bounce->free));
 	if (!bounce->chunks || !bounce->free) {

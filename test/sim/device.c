@@ -57,18 +57,18 @@ static void signal_fd(int fd)
 	}
 }
 
-void sim_interrupt(struct sim *sim)
+void sim_interrupt(struct sim *sim, struct sim_queue *queue)
 {
 	if (sim->options.interrupts && !sim->knobs.mute) {
 		sim->counts.interrupts++;
-		signal_fd(sim->irq_fd);
+		signal_fd(queue->irq_fd);
 	}
 }
 
 /* Takes what the driver published; returns whether there was anything. */
-static bool take_published(struct sim *sim)
+static bool take_published(struct sim *sim, struct sim_queue *queue)
 {
-	struct sim_request **end = &sim->requests;
+	struct sim_request **end = &queue->requests;
 	bool any = false;
 
 	while (*end) {
@@ -81,7 +81,8 @@ static bool take_published(struct sim *sim)
 			abort();
 		}
 		memset(request, 0, offsetof(struct sim_request, chain));
-		if (!sim_ring_next(&sim->ring, &request->chain)) {
+		request->queue = queue;
+		if (!sim_ring_next(&queue->ring, &request->chain)) {
 			free(request);
 			return any;
 		}
@@ -109,9 +110,9 @@ static bool is_due(struct sim_request *request, uint64_t now)
 }
 
 /* Answers what is due; returns whether anything was. */
-static bool answer_due(struct sim *sim)
+static bool answer_due(struct sim *sim, struct sim_queue *queue)
 {
-	struct sim_request **link = &sim->requests;
+	struct sim_request **link = &queue->requests;
 	uint64_t now = sim_now_ms();
 	bool any = false;
 
@@ -122,7 +123,7 @@ static bool answer_due(struct sim *sim)
 			link = &request->next;
 			continue;
 		}
-		sim->counts.reordered += link != &sim->requests;
+		sim->counts.reordered += link != &queue->requests;
 		*link = request->next;
 		sim_request_finish(sim, request);
 		free(request);
@@ -131,35 +132,35 @@ static bool answer_due(struct sim *sim)
 	return any;
 }
 
-static void serve_once(struct sim *sim)
+static void serve_once(struct sim *sim, struct sim_queue *queue)
 {
-	take_published(sim);
+	take_published(sim, queue);
 	/* set before a request was published, it holds for that one, whenever we looked first */
 	if (sim->knobs.hold) {
 		return;
 	}
-	if (answer_due(sim) && sim_ring_wants_interrupt(&sim->ring)) {
-		sim_interrupt(sim);
+	if (answer_due(sim, queue) && sim_ring_wants_interrupt(&queue->ring)) {
+		sim_interrupt(sim, queue);
 	}
-	if (sim->ring.complaint) {
-		sim_complain(sim, "ring: %s", sim->ring.complaint);
+	if (queue->ring.complaint) {
+		sim_complain(sim, "ring: %s", queue->ring.complaint);
 	}
 }
 
-static void serve(struct sim *sim)
+static void serve(struct sim *sim, struct sim_queue *queue)
 {
-	if (!sim->has_ring || sim->is_cut_off || !(sim->status & VIRTIO_CONFIG_S_DRIVER_OK) ||
+	if (!queue->has_ring || sim->is_cut_off || !(sim->status & VIRTIO_CONFIG_S_DRIVER_OK) ||
 	    sim->knobs.hold || sim->knobs.gone) {
 		return;
 	}
 	if (!sim->options.sleepy) {
-		serve_once(sim);
+		serve_once(sim, queue);
 		return;
 	}
 	do {
-		sim_ring_forbid_notify(&sim->ring);
-		serve_once(sim);
-	} while (sim_ring_allow_notify(&sim->ring));
+		sim_ring_forbid_notify(&queue->ring);
+		serve_once(sim, queue);
+	} while (sim_ring_allow_notify(&queue->ring));
 }
 
 /* How long nothing needs to be done. */
@@ -168,11 +169,13 @@ static int idle_ms(struct sim *sim)
 	uint64_t now = sim_now_ms();
 	int idle = IDLE_MS;
 
-	for (struct sim_request *r = sim->requests; r; r = r->next) {
-		int wait = r->due_ms > now ? (int)(r->due_ms - now) : 0;
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		for (struct sim_request *r = sim->queues[i].requests; r; r = r->next) {
+			int wait = r->due_ms > now ? (int)(r->due_ms - now) : 0;
 
-		if (!r->dropped && wait < idle) {
-			idle = wait;
+			if (!r->dropped && wait < idle) {
+				idle = wait;
+			}
 		}
 	}
 	return sim->knobs.hold || sim->knobs.gone ? IDLE_MS : idle;
@@ -192,7 +195,9 @@ static void *run(void *argument)
 			abort();
 		}
 		pthread_mutex_lock(&sim->lock);
-		serve(sim);
+		for (unsigned i = 0; i < sim->queue_count; i++) {
+			serve(sim, &sim->queues[i]);
+		}
 		idle = idle_ms(sim);
 		pthread_mutex_unlock(&sim->lock);
 	}
@@ -201,11 +206,13 @@ static void *run(void *argument)
 
 void sim_forget_requests(struct sim *sim)
 {
-	while (sim->requests) {
-		struct sim_request *request = sim->requests;
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		while (sim->queues[i].requests) {
+			struct sim_request *request = sim->queues[i].requests;
 
-		sim->requests = request->next;
-		free(request);
+			sim->queues[i].requests = request->next;
+			free(request);
+		}
 	}
 }
 
@@ -228,11 +235,20 @@ struct sim_options sim_defaults(void)
 static void open_files(struct sim *sim)
 {
 	sim->notify_fd = eventfd(0, EFD_CLOEXEC);
-	sim->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	sim->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	sim->events_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (sim->notify_fd < 0 || sim->irq_fd < 0 || sim->timer_fd < 0 || sim->events_fd < 0) {
+	if (sim->notify_fd < 0 || sim->events_fd < 0) {
 		abort();
+	}
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		struct sim_queue *queue = &sim->queues[i];
+
+		queue->index = i;
+		queue->by_timer = !sim->options.interrupts;
+		queue->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		queue->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (queue->irq_fd < 0 || queue->timer_fd < 0) {
+			abort();
+		}
 	}
 }
 
@@ -256,6 +272,10 @@ struct sim *sim_open(const struct sim_options *options)
 		abort();
 	}
 	sim->options = *options;
+	sim->queue_count = options->queues ? options->queues : 1;
+	if (sim->queue_count > SIM_QUEUES_MAX) {
+		abort();
+	}
 	sim->offered = options->features;
 	sim->random = 1;
 	memcpy(sim->config, &options->config, sizeof(sim->config));
@@ -270,17 +290,24 @@ struct sim *sim_open(const struct sim_options *options)
 	return sim;
 }
 
+static void close_queues(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		sim_ring_close(&sim->queues[i].ring);
+		close(sim->queues[i].irq_fd);
+		close(sim->queues[i].timer_fd);
+	}
+}
+
 void sim_close(struct sim *sim)
 {
 	sim->stop = true;
 	signal_fd(sim->notify_fd);
 	pthread_join(sim->thread, NULL);
 	sim_forget_requests(sim);
-	sim_ring_close(&sim->ring);
+	close_queues(sim);
 	sim_pool_close(sim->pool);
 	close(sim->notify_fd);
-	close(sim->irq_fd);
-	close(sim->timer_fd);
 	close(sim->events_fd);
 	pthread_mutex_destroy(&sim->lock);
 	free(sim->disk);
@@ -322,16 +349,16 @@ void sim_release(struct sim *sim)
 void sim_push_used(struct sim *sim, uint32_t id, uint32_t length)
 {
 	pthread_mutex_lock(&sim->lock);
-	sim_ring_push(&sim->ring, id, length);
-	sim_interrupt(sim);
+	sim_ring_push(&sim->queues[0].ring, id, length);
+	sim_interrupt(sim, &sim->queues[0]);
 	pthread_mutex_unlock(&sim->lock);
 }
 
 void sim_jump_used(struct sim *sim, uint16_t by)
 {
 	pthread_mutex_lock(&sim->lock);
-	sim_ring_jump(&sim->ring, by);
-	sim_interrupt(sim);
+	sim_ring_jump(&sim->queues[0].ring, by);
+	sim_interrupt(sim, &sim->queues[0]);
 	pthread_mutex_unlock(&sim->lock);
 }
 
@@ -340,7 +367,7 @@ static void announce_events(struct sim *sim, unsigned events)
 {
 	sim->events |= events;
 	if (!sim->options.separate_events) {
-		sim_interrupt(sim);
+		sim_interrupt(sim, &sim->queues[0]);
 	} else if (!sim->knobs.mute) {
 		signal_fd(sim->events_fd);
 	}
@@ -382,9 +409,11 @@ size_t sim_late_dma(struct sim *sim)
 	size_t written = 0;
 
 	pthread_mutex_lock(&sim->lock);
-	for (struct sim_request *r = sim->requests; r && !sim->is_cut_off; r = r->next) {
-		sim_request_answer(sim, r, sim_request_run(sim, r));
-		written += r->written;
+	for (unsigned i = 0; i < sim->queue_count && !sim->is_cut_off; i++) {
+		for (struct sim_request *r = sim->queues[i].requests; r; r = r->next) {
+			sim_request_answer(sim, r, sim_request_run(sim, r));
+			written += r->written;
+		}
 	}
 	pthread_mutex_unlock(&sim->lock);
 	return written;

@@ -37,6 +37,9 @@ void sim_fault_choose(struct sim *sim, struct sim_request *request)
 		if (fault->only != SIM_ANY_OP && fault->only != request->type + 1) {
 			continue;
 		}
+		if (fault->queue != SIM_ANY_QUEUE && fault->queue != request->queue->index + 1) {
+			continue;
+		}
 		if (fault->skip) {
 			fault->skip--;
 			continue;
@@ -78,30 +81,31 @@ static void do_badly(struct sim *sim, struct sim_request *request)
 }
 
 /* What it then says in the ring. */
-static void return_badly(struct sim *sim, struct sim_request *request)
+static void return_badly(struct sim_request *request)
 {
 	const struct sim_fault *fault = &request->fault;
 
 	switch (fault->kind) {
 	case SIM_LENGTH:
-		sim_ring_return(&sim->ring, &request->chain, fault->value);
+		sim_ring_return(&request->queue->ring, &request->chain, fault->value);
 		break;
 	case SIM_ID:
-		sim_ring_push(&sim->ring, fault->value, request->written);
+		sim_ring_push(&request->queue->ring, fault->value, request->written);
 		break;
 	case SIM_ID_PLUS:
-		sim_ring_push(&sim->ring, request->chain.head + fault->value, request->written);
+		sim_ring_push(&request->queue->ring, request->chain.head + fault->value,
+			      request->written);
 		break;
 	case SIM_TWICE:
-		sim_ring_push(&sim->ring, request->chain.head, request->written);
-		sim_ring_return(&sim->ring, &request->chain, request->written);
+		sim_ring_push(&request->queue->ring, request->chain.head, request->written);
+		sim_ring_return(&request->queue->ring, &request->chain, request->written);
 		break;
 	case SIM_JUMP:
-		sim_ring_return(&sim->ring, &request->chain, request->written);
-		sim_ring_jump(&sim->ring, (uint16_t)fault->value);
+		sim_ring_return(&request->queue->ring, &request->chain, request->written);
+		sim_ring_jump(&request->queue->ring, (uint16_t)fault->value);
 		break;
 	default:
-		sim_ring_return(&sim->ring, &request->chain, request->written);
+		sim_ring_return(&request->queue->ring, &request->chain, request->written);
 	}
 }
 
@@ -109,9 +113,9 @@ void sim_request_finish(struct sim *sim, struct sim_request *request)
 {
 	if (!request->has_fault) {
 		run_and_answer(sim, request);
-		sim_ring_return(&sim->ring, &request->chain, request->written);
+		sim_ring_return(&request->queue->ring, &request->chain, request->written);
 		return;
 	}
 	do_badly(sim, request);
-	return_badly(sim, request);
+	return_badly(request);
 }

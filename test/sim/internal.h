@@ -10,6 +10,7 @@
 enum {
 	SIM_FAULTS_MAX = 8,
 	SIM_SECTOR = 512,
+	SIM_QUEUES_MAX = 8,
 };
 
 /* A request that the device has taken and not answered. */
@@ -17,6 +18,7 @@ struct sim_request {
 	struct sim_request *next;
 	bool has_fault;
 	struct sim_fault fault;
+	struct sim_queue *queue;
 	uint32_t type;
 	uint64_t sector;
 	uint64_t due_ms; /* 0 = now */
@@ -27,6 +29,17 @@ struct sim_request {
 	struct sim_chain chain; /* last: large, and not cleared */
 };
 
+/* One virtqueue, and what its driver waits for. */
+struct sim_queue {
+	unsigned index;
+	int irq_fd, timer_fd;
+	atomic_bool by_timer;
+	/* under the lock of the simulation */
+	bool has_ring;
+	struct sim_ring ring;
+	struct sim_request *requests; /* oldest first */
+};
+
 struct sim {
 	struct vio_transport transport; /* first */
 	struct vio_transport_ops ops;
@@ -35,9 +48,10 @@ struct sim {
 	struct sim_knobs knobs;
 	uint8_t *disk;
 	size_t disk_size;
-	int notify_fd, irq_fd, timer_fd, events_fd;
+	int notify_fd, events_fd;
+	unsigned queue_count;
+	struct sim_queue queues[SIM_QUEUES_MAX];
 	atomic_uint timers;
-	bool by_timer; /* the driver gave up interrupts; its thread only */
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_uint notifications;
@@ -49,9 +63,7 @@ struct sim {
 	atomic_uchar status; /* read without the lock, too */
 	uint64_t accepted;
 	unsigned events; /* enum vio_event, to go out with the next interrupt */
-	bool has_ring, is_cut_off;
-	struct sim_ring ring;
-	struct sim_request *requests; /* oldest first */
+	bool is_cut_off;
 	struct sim_fault faults[SIM_FAULTS_MAX];
 	unsigned fault_count;
 	unsigned random;
@@ -61,7 +73,7 @@ struct sim {
 
 /* device.c */
 __attribute__((format(printf, 2, 3))) void sim_complain(struct sim *sim, const char *format, ...);
-void sim_interrupt(struct sim *sim);
+void sim_interrupt(struct sim *sim, struct sim_queue *queue);
 void sim_forget_requests(struct sim *sim);
 uint64_t sim_now_ms(void);
 unsigned sim_random(struct sim *sim, unsigned below);

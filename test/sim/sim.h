@@ -22,8 +22,8 @@
  *   device.c     the thread, the knobs
  *   transport.c  registers: struct vio_transport
  *
- * Threads: the transport belongs to the driver's thread; everything else here
- * may be called by any.
+ * One thread serves all queues. Threads: the transport belongs to the driver's threads,
+ * as transport.h says; everything else here may be called by any.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -46,6 +46,7 @@ struct sim_options {
 	size_t config_size;              /* bytes that the device has */
 	uint64_t features;               /* offered */
 	uint16_t queue_max;              /* what the device says */
+	unsigned queues;                 /* that it has, whatever config says; 0 = 1 */
 	bool legacy;
 	bool interrupts;
 	bool separate_events; /* news of the device has an interrupt of its own */
@@ -103,6 +104,7 @@ enum sim_fault_kind {
 
 enum {
 	SIM_ANY_OP = 0,
+	SIM_ANY_QUEUE = 0,
 	SIM_FOR_EVER = 0,
 };
 
@@ -112,6 +114,7 @@ struct sim_fault {
 	uint32_t only;  /* VIRTIO_BLK_T_… + 1, or SIM_ANY_OP */
 	unsigned skip;  /* requests that go well before */
 	unsigned times; /* or SIM_FOR_EVER */
+	unsigned queue; /* of requests of this one + 1, or SIM_ANY_QUEUE */
 };
 
 void sim_fault(struct sim *sim, struct sim_fault fault);
@@ -120,7 +123,7 @@ void sim_faults_clear(struct sim *sim);
 /* After the hold: go on. */
 void sim_release(struct sim *sim);
 
-/* A used entry out of the blue; an index out of the blue. */
+/* In queue 0: a used entry out of the blue; an index out of the blue. */
 void sim_push_used(struct sim *sim, uint32_t id, uint32_t length);
 void sim_jump_used(struct sim *sim, uint16_t by);
 

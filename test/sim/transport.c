@@ -90,12 +90,16 @@ static void reset(struct sim *sim)
 		return;
 	}
 	/* up to here all of it was ours to use */
-	for (struct sim_request *r = sim->requests; r; r = r->next) {
-		sim_request_touch(sim, r);
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		for (struct sim_request *r = sim->queues[i].requests; r; r = r->next) {
+			sim_request_touch(sim, r);
+		}
 	}
 	sim_forget_requests(sim);
-	sim_ring_close(&sim->ring);
-	sim->has_ring = false;
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		sim_ring_close(&sim->queues[i].ring);
+		sim->queues[i].has_ring = false;
+	}
 	sim->accepted = 0;
 	sim->events = 0;
 	sim->status = 0;
@@ -105,7 +109,7 @@ static void reset(struct sim *sim)
 
 static void check_status(struct sim *sim, uint8_t added)
 {
-	if ((added & VIRTIO_CONFIG_S_DRIVER_OK) && !sim->has_ring) {
+	if ((added & VIRTIO_CONFIG_S_DRIVER_OK) && !sim->queues[0].has_ring) {
 		sim_complain(sim, "DRIVER_OK comes before the queue");
 	}
 	if ((added & VIRTIO_CONFIG_S_DRIVER_OK) && !sim->options.legacy &&
@@ -217,7 +221,7 @@ static uint16_t queue_max_size(struct vio_transport *t, uint16_t index)
 	if (sim->knobs.gone) {
 		return UINT16_MAX;
 	}
-	if (index > 0) {
+	if (index >= sim->queue_count) {
 		return 0;
 	}
 	return sim->knobs.queue_max ? (uint16_t)sim->knobs.queue_max : sim->options.queue_max;
@@ -261,19 +265,21 @@ static int queue_setup(struct vio_transport *t, uint16_t index, const struct vio
 	struct sim *sim = sim_of(t);
 	size_t n = ring->size;
 	void *descriptors, *driver_area, *device_area;
+	struct sim_queue *queue;
 
 	pthread_mutex_lock(&sim->lock);
 	check_setup(sim, ring);
 	descriptors = sim_pool_at(sim->pool, ring->descriptors.raw, 16 * n);
 	driver_area = sim_pool_at(sim->pool, ring->driver_area.raw, 6 + 2 * n);
 	device_area = sim_pool_at(sim->pool, ring->device_area.raw, 6 + 8 * n);
-	if (index != 0 || !descriptors || !driver_area || !device_area) {
+	if (index >= sim->queue_count || !descriptors || !driver_area || !device_area) {
 		pthread_mutex_unlock(&sim->lock);
 		return vio_fail(err, -EINVAL, "%s: no such queue, or no such memory", t->name);
 	}
-	sim_ring_close(&sim->ring);
-	sim_ring_open(&sim->ring, ring->size, descriptors, driver_area, device_area);
-	sim->has_ring = true;
+	queue = &sim->queues[index];
+	sim_ring_close(&queue->ring);
+	sim_ring_open(&queue->ring, ring->size, descriptors, driver_area, device_area);
+	queue->has_ring = true;
 	pthread_mutex_unlock(&sim->lock);
 	return 0;
 }
@@ -292,8 +298,11 @@ static void notify(struct vio_transport *t, uint16_t index, uint32_t value)
 		pthread_mutex_unlock(&sim->lock);
 	}
 	sim->notifications++;
-	/* without the lock: a notification does not wait for the device */
-	if (!(sim->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+	/*
+	 * Without the lock: a notification does not wait for the device. With several
+	 * queues one may come while another thread resets it.
+	 */
+	if (!(sim->status & VIRTIO_CONFIG_S_DRIVER_OK) && sim->queue_count == 1) {
 		pthread_mutex_lock(&sim->lock);
 		sim_complain(sim, "a notification comes while the device does not run");
 		pthread_mutex_unlock(&sim->lock);
@@ -310,7 +319,8 @@ static int wait_fd(struct vio_transport *t, uint16_t index)
 	if (index == VIO_WAIT_EVENTS) {
 		return sim->options.separate_events ? sim->events_fd : -ENOTSUP;
 	}
-	return t->interrupts && !sim->by_timer ? sim->irq_fd : sim->timer_fd;
+	return sim->queues[index].by_timer ? sim->queues[index].timer_fd
+					   : sim->queues[index].irq_fd;
 }
 
 static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless)
@@ -319,20 +329,18 @@ static void wait_arm(struct vio_transport *t, uint16_t index, unsigned fruitless
 	unsigned steps = fruitless < PAUSE_STEPS ? fruitless : PAUSE_STEPS;
 	struct itimerspec pause = {.it_value.tv_nsec = (long)(PAUSE_MIN_US << steps) * 1000};
 
-	(void)index;
-	if (t->interrupts && !sim->by_timer) {
+	if (!sim->queues[index].by_timer) {
 		return;
 	}
 	sim->timers++;
-	if (timerfd_settime(sim->timer_fd, 0, &pause, NULL) < 0) {
+	if (timerfd_settime(sim->queues[index].timer_fd, 0, &pause, NULL) < 0) {
 		abort();
 	}
 }
 
 static void wait_by_timer(struct vio_transport *t, uint16_t index)
 {
-	(void)index;
-	sim_of(t)->by_timer = true;
+	sim_of(t)->queues[index].by_timer = true;
 }
 
 static unsigned wait_ack(struct vio_transport *t, uint16_t index)
@@ -345,7 +353,7 @@ static unsigned wait_ack(struct vio_transport *t, uint16_t index)
 	if (read(wait_fd(t, index), &ignored, sizeof(ignored)) < 0 && errno != EAGAIN) {
 		abort();
 	}
-	if (sim->options.separate_events && index != VIO_WAIT_EVENTS) {
+	if (index != (sim->options.separate_events ? VIO_WAIT_EVENTS : 0)) {
 		return 0;
 	}
 	pthread_mutex_lock(&sim->lock);
@@ -370,7 +378,7 @@ static void close_transport(struct vio_transport *t)
 	struct sim *sim = sim_of(t);
 
 	pthread_mutex_lock(&sim->lock);
-	if (sim->has_ring && !t->dma->quarantined) {
+	if (sim->queues[0].has_ring && !t->dma->quarantined) {
 		sim_complain(sim, "the transport is closed while the device has a ring");
 	}
 	pthread_mutex_unlock(&sim->lock);

@@ -15,6 +15,7 @@ static Suite *(*const suites[])(void) = {
 	device_suite,
 	wait_suite,
 	blk_suite,
+	blk_queues_suite,
 	blk_split_suite,
 	blk_resources_suite,
 	config_suite,

@@ -19,6 +19,7 @@ Suite *spin_suite(void);
 Suite *device_suite(void);
 Suite *wait_suite(void);
 Suite *blk_suite(void);
+Suite *blk_queues_suite(void);
 Suite *blk_split_suite(void);
 Suite *blk_resources_suite(void);
 Suite *config_suite(void);

@@ -213,8 +213,14 @@ START_TEST(test_whole_and_part)
 		devb_disk_poll(disk_queue);
 		ck_assert_int_eq(start_job(&jobs[n++], DEVB_WRITE, 4096, whole, 4096), 0);
 	} else { /* the whole write happens after the read, before the write of the part */
-		sim_fault(sim, (struct sim_fault){SIM_DELAY, 20, VIRTIO_BLK_T_OUT + 1, 0, 1});
-		sim_fault(sim, (struct sim_fault){SIM_DELAY, 40, VIRTIO_BLK_T_OUT + 1, 0, 1});
+		sim_fault(sim, (struct sim_fault){.kind = SIM_DELAY,
+						  .value = 20,
+						  .only = VIRTIO_BLK_T_OUT + 1,
+						  .times = 1});
+		sim_fault(sim, (struct sim_fault){.kind = SIM_DELAY,
+						  .value = 40,
+						  .only = VIRTIO_BLK_T_OUT + 1,
+						  .times = 1});
 		ck_assert_int_eq(start_job(&jobs[n++], DEVB_WRITE, 4096, whole, 4096), 0);
 		ck_assert_int_eq(start_job(&jobs[n++], DEVB_WRITE, 4796, part, 100), 0);
 		devb_disk_poll(disk_queue);

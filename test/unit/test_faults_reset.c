@@ -167,7 +167,7 @@ START_TEST(test_restart_needs_failure)
 	sim_knobs(sim)->needs_reset = true;
 	vio_blk_check(blk);
 	sim_knobs(sim)->hold = false;
-	ck_assert_int_eq(vio_blk_restart(blk, &err), -EINVAL); /* not reaped */
+	ck_assert_int_eq(vio_blk_restart(blk, &err), -EAGAIN); /* not reaped */
 	ck_assert_uint_eq(vio_blk_reap(queue, &done, 1), 1);
 	assert_restarts();
 }

@@ -87,3 +87,24 @@ int vio_blk_get_id(struct vio_blk *blk, char id[VIO_BLK_ID_SIZE + 1])
 	memset(id, 0, VIO_BLK_ID_SIZE + 1);
 	return run(blk, &request);
 }
+
+static int run_range(struct vio_blk *blk, struct vio_blk_request request)
+{
+	return run(blk, &request);
+}
+
+int vio_blk_write_zeroes(struct vio_blk *blk, uint64_t start_sector, uint64_t sector_count,
+			 bool unmap)
+{
+	return run_range(blk, (struct vio_blk_request){.op = VIO_BLK_WRITE_ZEROES,
+						       .start_sector = start_sector,
+						       .sector_count = sector_count,
+						       .unmap = unmap});
+}
+
+int vio_blk_discard(struct vio_blk *blk, uint64_t start_sector, uint64_t sector_count)
+{
+	return run_range(blk, (struct vio_blk_request){.op = VIO_BLK_DISCARD,
+						       .start_sector = start_sector,
+						       .sector_count = sector_count});
+}

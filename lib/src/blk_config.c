@@ -27,7 +27,7 @@ uint64_t blk_wanted_features(void)
 	       VIO_FEATURE(VIRTIO_BLK_F_TOPOLOGY) | VIO_FEATURE(VIRTIO_BLK_F_CONFIG_WCE) |
 	       VIO_FEATURE(VIRTIO_BLK_F_MQ) | VIO_FEATURE(VIRTIO_BLK_F_GEOMETRY) |
 	       VIO_FEATURE(VIRTIO_BLK_F_DISCARD) | VIO_FEATURE(VIRTIO_BLK_F_WRITE_ZEROES) |
-	       VIO_FEATURE(VIRTIO_BLK_F_SECURE_ERASE);
+	       VIO_FEATURE(VIRTIO_BLK_F_SECURE_ERASE) | VIO_FEATURE(VIO_BLK_F_LIFETIME);
 }
 
 static bool has(const struct vio_blk_info *info, unsigned bit)
@@ -173,6 +173,7 @@ static int decode_queues(struct vio_blk_info *info, const struct virtio_blk_conf
 static void decode_cache(struct vio_blk_info *info, const struct virtio_blk_config *config)
 {
 	info->can_flush = has(info, VIRTIO_BLK_F_FLUSH);
+	info->can_set_writeback = has(info, VIRTIO_BLK_F_CONFIG_WCE);
 	/* 5.2.5.2: with FLUSH and without CONFIG_WCE, a volatile cache is to be assumed */
 	info->writeback = has(info, VIRTIO_BLK_F_CONFIG_WCE) ? config->wce != 0 : info->can_flush;
 }
@@ -252,6 +253,7 @@ int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_e
 	memset(&config, 0, sizeof(config));
 	memset(info, 0, sizeof(*info));
 	info->features = vio_device_features(blk->device);
+	info->has_lifetime = has(info, VIO_BLK_F_LIFETIME);
 	info->read_only = has(info, VIRTIO_BLK_F_RO) || blk->options.read_only;
 	rc = vio_device_config(blk->device, fields, present_fields(info, fields), &config);
 	if (rc < 0) {
@@ -287,4 +289,61 @@ bool blk_config_resized(struct vio_blk *blk)
 
 	return vio_device_config(blk->device, field, 1, &config) == 0 &&
 	       config.capacity != blk->config.capacity;
+}
+
+static int read_cache(struct vio_blk *blk, uint8_t *on)
+{
+	const struct vio_config_field field = {offsetof(struct virtio_blk_config, wce),
+					       sizeof(*on)};
+	struct virtio_blk_config config;
+	int rc = vio_device_config(blk->device, &field, 1, &config);
+
+	*on = config.wce;
+	return rc;
+}
+
+/* What it then says itself is what counts. */
+static int write_cache(struct vio_blk *blk, bool on)
+{
+	struct vio_transport *t = blk->transport;
+	uint8_t value = on;
+	int rc = t->ops->config_write(t, offsetof(struct virtio_blk_config, wce), &value,
+				      sizeof(value));
+
+	if (rc == 0) {
+		rc = read_cache(blk, &value);
+	}
+	if (rc < 0) {
+		return -EIO;
+	}
+	blk->config.wce = value;
+	__atomic_store_n(&blk->info.writeback, value != 0, __ATOMIC_RELAXED);
+	return (value != 0) == on ? 0 : -EIO;
+}
+
+int vio_blk_set_writeback(struct vio_blk *blk, bool on)
+{
+	int rc = vio_blk_error(blk);
+
+	if (rc == 0 && !blk->info.can_set_writeback) {
+		rc = -ENOTSUP;
+	}
+	if (rc == 0) {
+		rc = write_cache(blk, on);
+	}
+	if (rc == 0) {
+		blk->cache = on ? BLK_CACHE_ON : BLK_CACHE_OFF;
+	}
+	return rc;
+}
+
+void blk_config_restore_cache(struct vio_blk *blk)
+{
+	bool on = blk->cache == BLK_CACHE_ON;
+
+	if (blk->cache != BLK_CACHE_AS_FOUND && blk->info.writeback != on &&
+	    write_cache(blk, on) < 0) {
+		vio_log(VIO_LOG_WARN, "%s: after its reset the device keeps its write cache %s",
+			blk->transport->name, on ? "off" : "on");
+	}
 }

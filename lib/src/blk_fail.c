@@ -188,6 +188,9 @@ static int bring_back(struct vio_blk *blk, struct vio_error *err)
 	if (rc == 0) {
 		rc = vio_device_start(blk->device, err);
 	}
+	if (rc == 0) {
+		blk_config_restore_cache(blk);
+	}
 	return rc;
 }
 

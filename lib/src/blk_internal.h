@@ -14,6 +14,7 @@
  *   blk_wait.c     waiting
  *   blk_fail.c     deadlines, failure, recovery
  *   blk_part.c     one part: segments, bounce, status
+ *   blk_range.c    the part of a command on ranges
  *   blk_blocking.c the simple calls on top
  */
 #ifndef VIO_BLK_INTERNAL_H
@@ -25,12 +26,25 @@
 #include <vio/device.h>
 #include <vio/queue.h>
 
+/* Debian 12's <linux/virtio_blk.h> lacks them (5.2.3, 5.2.6). */
+#ifdef VIRTIO_BLK_F_LIFETIME
+#define VIO_BLK_F_LIFETIME VIRTIO_BLK_F_LIFETIME
+#else
+#define VIO_BLK_F_LIFETIME 15
+#endif
+#ifdef VIRTIO_BLK_T_GET_LIFETIME
+#define VIO_BLK_T_GET_LIFETIME VIRTIO_BLK_T_GET_LIFETIME
+#else
+#define VIO_BLK_T_GET_LIFETIME 10
+#endif
+
 enum {
 	BLK_SEGMENTS_MAX = 128,  /* data segments of one part; chosen: 512 KiB of single pages */
 	BLK_TABLE_SEGMENTS = 14, /* chosen: 28 MiB of huge pages; more takes entries of the ring */
 	BLK_BOUNCE_CHUNK = 32 * 1024, /* or one block; chosen: most foreign requests fit in one */
 	BLK_REQUEST_MAX = 1 << 30,    /* bytes; chosen: far above what pays, far below overflow */
 	BLK_STATUS_UNSET = 0xff,      /* no device may answer this (5.2.6) */
+	BLK_LIFETIME_SIZE = 6,        /* three fields of 16 bits */
 	BLK_NO_BOUNCE = -1,
 	BLK_QUEUES_MAX = 64,
 	BLK_CACHE_LINE = 64,
@@ -104,6 +118,11 @@ struct vio_blk {
 	struct vio_blk_options options;
 	struct vio_blk_queue *queues[BLK_QUEUES_MAX]; /* info.queues of them */
 	bool bad_config_logged;
+	enum {
+		BLK_CACHE_AS_FOUND,
+		BLK_CACHE_OFF,
+		BLK_CACHE_ON
+	} cache;          /* as it was set last */
 	bool is_attended; /* the device was reset since it was marked */
 
 	/* atomic, in another line than what is read for each request */
@@ -122,6 +141,8 @@ uint64_t blk_wanted_features(void);
 int blk_config_read(struct vio_blk *blk, struct vio_blk_info *info, struct vio_error *err);
 /* The device says another capacity than blk->info; one field, for who looks often. */
 bool blk_config_resized(struct vio_blk *blk);
+/* After a restart: the cache as it was set. */
+void blk_config_restore_cache(struct vio_blk *blk);
 
 /* blk_part.c: -EAGAIN when a slot, descriptors or a bounce chunk are missing */
 int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request);
@@ -134,6 +155,11 @@ void blk_slots_close(struct vio_blk_queue *queue);
 
 /* blk_queue.c: after a reset that it has not seen yet, every request of @queue is finished */
 void blk_queue_evacuate(struct vio_blk_queue *queue);
+/* blk_range.c: 0, with the bytes that are to be done in @request, or a negative errno */
+int blk_range_check(const struct vio_blk_info *info, struct vio_blk_request *request);
+/* blk_range.c: the next part of @request as the device wants it; returns its bytes on the disk */
+uint64_t blk_range_describe(const struct vio_blk_info *info, const struct vio_blk_request *request,
+			    struct virtio_blk_discard_write_zeroes *range);
 /* blk_wait.c: while the ring is the queue's */
 void blk_queue_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats);
 /* 0, -EINVAL or -ENOSPC; @bytes of any size. */
@@ -152,14 +178,20 @@ static inline bool blk_is_good(const struct vio_blk *blk)
 	return __atomic_load_n(&blk->error, __ATOMIC_ACQUIRE) == 0;
 }
 
+static inline bool blk_is_range(const struct vio_blk_request *request)
+{
+	return request->op >= VIO_BLK_DISCARD && request->op <= VIO_BLK_SECURE_ERASE;
+}
+
 static inline bool blk_has_data(const struct vio_blk_request *request)
 {
-	return request->op != VIO_BLK_FLUSH;
+	return request->iov_count != 0;
 }
 
 static inline enum vio_direction blk_direction(const struct vio_blk_request *request)
 {
-	return request->op == VIO_BLK_WRITE ? VIO_DEVICE_READS : VIO_DEVICE_WRITES;
+	return request->op == VIO_BLK_WRITE || blk_is_range(request) ? VIO_DEVICE_READS
+								     : VIO_DEVICE_WRITES;
 }
 
 #endif

@@ -22,7 +22,8 @@ struct part {
 	uint32_t size_limit;  /* of each */
 	uint32_t unit;        /* the part must be a multiple of this many bytes */
 	uint32_t bytes;
-	uint64_t shared; /* bytes of the caller's memory, >= bytes; 0 for a bounce */
+	uint64_t covered; /* bytes of the disk */
+	uint64_t shared;  /* bytes of the caller's memory, >= bytes; 0 for a bounce */
 };
 
 /* Where in the caller's list we are. */
@@ -184,19 +185,27 @@ static void copy(const struct vio_blk_request *request, uint64_t offset, char *c
 	}
 }
 
+/* NULL: none is free. */
+static const struct vio_dma_memory *take_chunk(struct blk_bounce *bounce, struct blk_slot *slot)
+{
+	if (bounce->free_count == 0) {
+		return NULL;
+	}
+	slot->bounce = bounce->free[--bounce->free_count];
+	return &bounce->chunks[slot->bounce];
+}
+
 /* Through a chunk of our own, because the device cannot reach the caller's memory. */
 static int bounce(struct vio_blk_queue *queue, const struct vio_blk_request *request,
 		  struct part *part, struct blk_slot *slot)
 {
 	struct blk_bounce *bounce = &queue->bounce;
 	uint64_t left = request->bytes_total - request->bytes_started;
-	const struct vio_dma_memory *chunk;
+	const struct vio_dma_memory *chunk = take_chunk(bounce, slot);
 
-	if (bounce->free_count == 0) {
+	if (!chunk) {
 		return -EAGAIN;
 	}
-	slot->bounce = bounce->free[--bounce->free_count];
-	chunk = &bounce->chunks[slot->bounce];
 	push(part, chunk->iova, left < bounce->chunk_size ? (uint32_t)left : bounce->chunk_size);
 	trim(part);
 	if (request->op == VIO_BLK_WRITE) {
@@ -215,6 +224,10 @@ static uint32_t wire_type(enum vio_blk_op op)
 		[VIO_BLK_WRITE] = VIRTIO_BLK_T_OUT,
 		[VIO_BLK_FLUSH] = VIRTIO_BLK_T_FLUSH,
 		[VIO_BLK_GET_ID] = VIRTIO_BLK_T_GET_ID,
+		[VIO_BLK_DISCARD] = VIRTIO_BLK_T_DISCARD,
+		[VIO_BLK_WRITE_ZEROES] = VIRTIO_BLK_T_WRITE_ZEROES,
+		[VIO_BLK_SECURE_ERASE] = VIRTIO_BLK_T_SECURE_ERASE,
+		[VIO_BLK_GET_LIFETIME] = VIO_BLK_T_GET_LIFETIME,
 	};
 
 	return types[op];
@@ -225,7 +238,7 @@ static void write_frame(struct vio_blk_queue *queue, uint16_t id, const struct b
 {
 	struct virtio_blk_outhdr *header = vio_queue_header(queue->ring, id);
 	uint8_t *status = vio_queue_footer(queue->ring, id);
-	uint64_t sector = 0; /* 5.2.6.1: of a flush it must be 0 */
+	uint64_t sector = 0; /* 5.2.6.1: of a flush it must be 0; of others it is reserved */
 
 	if (request->op == VIO_BLK_READ || request->op == VIO_BLK_WRITE) {
 		sector = request->start_sector + slot->offset / VIO_BLK_SECTOR_SIZE;
@@ -254,14 +267,46 @@ static void give_slot(struct vio_blk_queue *queue, struct blk_slot *slot)
 	slot->request = NULL;
 }
 
+/* What it is about stands in memory that the device reads: the beginning of a bounce chunk. */
+static int fill_range(struct vio_blk_queue *queue, const struct vio_blk_request *request,
+		      struct part *part, struct blk_slot *slot)
+{
+	const struct vio_dma_memory *chunk = take_chunk(&queue->bounce, slot);
+
+	if (!chunk) {
+		return -EAGAIN;
+	}
+	part->covered = blk_range_describe(&queue->blk->info, request, chunk->addr);
+	push(part, chunk->iova, sizeof(struct virtio_blk_discard_write_zeroes));
+	return 0;
+}
+
 static int fill(struct vio_blk_queue *queue, const struct vio_blk_request *request,
 		struct part *part, struct blk_slot *slot)
 {
-	if (!blk_has_data(request)) {
-		return 0;
+	int rc = 0;
+
+	if (blk_is_range(request)) {
+		return fill_range(queue, request, part, slot);
 	}
-	gather(queue, request, part);
-	return part->bytes ? 0 : bounce(queue, request, part, slot);
+	if (blk_has_data(request)) {
+		gather(queue, request, part);
+		rc = part->bytes ? 0 : bounce(queue, request, part, slot);
+	}
+	part->covered = part->bytes;
+	return rc;
+}
+
+static uint32_t unit_of(const struct vio_blk_info *info, enum vio_blk_op op)
+{
+	switch (op) {
+	case VIO_BLK_GET_ID:
+		return VIO_BLK_ID_SIZE;
+	case VIO_BLK_GET_LIFETIME:
+		return BLK_LIFETIME_SIZE;
+	default:
+		return info->block_size;
+	}
 }
 
 int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
@@ -283,7 +328,7 @@ int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 	part.shared = 0;
 	part.count_limit = info->segments_max;
 	part.size_limit = info->segment_max_size;
-	part.unit = request->op == VIO_BLK_GET_ID ? VIO_BLK_ID_SIZE : info->block_size;
+	part.unit = unit_of(info, request->op);
 	slot->offset = request->bytes_started;
 	rc = fill(queue, request, &part, slot);
 	if (rc == 0) {
@@ -297,7 +342,7 @@ int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 	}
 	slot->request = request;
 	slot->bytes = part.bytes;
-	request->bytes_started += part.bytes;
+	request->bytes_started += part.covered;
 	request->parts_in_flight++;
 	return 0;
 }
@@ -329,7 +374,7 @@ static void release_data(struct vio_blk_queue *queue, const struct blk_slot *slo
 
 	if (slot->bounce == BLK_NO_BOUNCE) {
 		unshare(queue, request, slot->offset, slot->bytes);
-	} else if (good && request->op != VIO_BLK_WRITE) {
+	} else if (good && blk_direction(request) == VIO_DEVICE_WRITES) {
 		copy(request, slot->offset, queue->bounce.chunks[slot->bounce].addr, slot->bytes,
 		     VIO_DEVICE_WRITES);
 	}

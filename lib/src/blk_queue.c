@@ -74,6 +74,7 @@ static int check_transfer(const struct vio_blk_info *info, const struct vio_blk_
 static int check_request(const struct vio_blk_info *info, struct vio_blk_request *request)
 {
 	request->bytes_total = total_bytes(request);
+	request->bytes_started = 0;
 	switch (request->op) {
 	case VIO_BLK_WRITE:
 		return info->read_only ? -EROFS : check_transfer(info, request);
@@ -86,6 +87,15 @@ static int check_request(const struct vio_blk_info *info, struct vio_blk_request
 		return request->iov_count == 0 ? 0 : -EINVAL;
 	case VIO_BLK_GET_ID:
 		return request->bytes_total == VIO_BLK_ID_SIZE ? 0 : -EINVAL;
+	case VIO_BLK_DISCARD:
+	case VIO_BLK_WRITE_ZEROES:
+	case VIO_BLK_SECURE_ERASE:
+		return blk_range_check(info, request);
+	case VIO_BLK_GET_LIFETIME:
+		if (!info->has_lifetime) {
+			return -ENOTSUP;
+		}
+		return request->bytes_total == BLK_LIFETIME_SIZE ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -140,7 +150,12 @@ __attribute__((noinline)) static int submit_any(struct vio_blk_queue *queue,
 	}
 	request->result = 0;
 	request->parts_in_flight = 0;
-	request->bytes_started = 0;
+	if (blk_is_range(request) && request->bytes_total == 0) {
+		/* a discard of which the alignment left nothing */
+		queue->in_flight++;
+		append(&queue->finished, request);
+		return 0;
+	}
 	rc = blk_part_start(queue, request);
 	if (rc < 0) {
 		return rc;

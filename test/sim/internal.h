@@ -21,8 +21,9 @@ struct sim_request {
 	struct sim_queue *queue;
 	uint32_t type;
 	uint64_t sector;
-	uint64_t due_ms; /* 0 = now */
-	unsigned rounds; /* to sit out, when shuffling */
+	uint32_t sectors, flags; /* of a command on a range */
+	uint64_t due_ms;         /* 0 = now */
+	unsigned rounds;         /* to sit out, when shuffling */
 	bool dropped;
 	bool malformed;         /* complained about; answered with an error */
 	uint32_t written;       /* bytes, for the used length */

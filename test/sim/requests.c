@@ -15,6 +15,11 @@ enum {
 	HEADER_SIZE = 16,
 	ID_SIZE = 20,
 	STATUS_LARGEST = 2,
+	RANGE_SIZE = 16,
+	LIFETIME_SIZE = 6,
+	F_LIFETIME = 15, /* the kernel's headers may lack them */
+	T_GET_LIFETIME = 10,
+	DISCARDED = 0xdd, /* what was discarded is full of this */
 };
 
 static const char disk_id[ID_SIZE] = "simulated disk";
@@ -64,10 +69,16 @@ static uint8_t *status_byte(struct sim *sim, const struct sim_request *request)
 	return sim_pool_at(sim->pool, last->iova, 1);
 }
 
+static bool is_range(uint32_t type)
+{
+	return type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES ||
+	       type == VIRTIO_BLK_T_SECURE_ERASE;
+}
+
 /* Data segments, all in the direction of the type; returns their bytes. */
 static uint64_t check_data(struct sim *sim, struct sim_request *request)
 {
-	bool writable = request->type != VIRTIO_BLK_T_OUT;
+	bool writable = request->type != VIRTIO_BLK_T_OUT && !is_range(request->type);
 	uint32_t size_max = le32toh(sim->options.config.size_max);
 	unsigned count = request->chain.count - 2;
 	uint64_t total = 0;
@@ -106,6 +117,59 @@ static void check_transfer(struct sim *sim, struct sim_request *request, uint64_
 	}
 }
 
+/* The one segment of a command on ranges: sector 8, sectors 4, flags 4. */
+static bool take_range(struct sim *sim, struct sim_request *request)
+{
+	const struct sim_segment *segment = &request->chain.segments[1];
+	const uint8_t *range = request->chain.count == 3
+				       ? sim_pool_at(sim->pool, segment->iova, segment->length)
+				       : NULL;
+
+	if (!range || segment->length != RANGE_SIZE) {
+		return false;
+	}
+	memcpy(&request->sector, range, 8);
+	memcpy(&request->sectors, range + 8, 4);
+	memcpy(&request->flags, range + 12, 4);
+	request->sector = le64toh(request->sector);
+	request->sectors = le32toh(request->sectors);
+	request->flags = le32toh(request->flags);
+	return true;
+}
+
+static void check_range(struct sim *sim, struct sim_request *request, uint64_t bytes)
+{
+	const struct virtio_blk_config *config = &sim->options.config;
+	const struct {
+		unsigned feature;
+		uint32_t max, alignment;
+	} limits[] = {
+		[VIRTIO_BLK_T_DISCARD] = {VIRTIO_BLK_F_DISCARD, config->max_discard_sectors,
+					  config->discard_sector_alignment},
+		[VIRTIO_BLK_T_WRITE_ZEROES] = {VIRTIO_BLK_F_WRITE_ZEROES,
+					       config->max_write_zeroes_sectors, 0},
+		[VIRTIO_BLK_T_SECURE_ERASE] = {VIRTIO_BLK_F_SECURE_ERASE,
+					       config->max_secure_erase_sectors,
+					       config->secure_erase_sector_alignment},
+	};
+	uint32_t alignment = le32toh(limits[request->type].alignment);
+	bool may_unmap =
+		request->type == VIRTIO_BLK_T_WRITE_ZEROES && config->write_zeroes_may_unmap;
+
+	if (!has(sim, limits[request->type].feature) || request->sector != 0) {
+		reject(sim, request, "it was not negotiated, or its header names a sector");
+	} else if (bytes != RANGE_SIZE || !take_range(sim, request)) {
+		reject(sim, request, "one range of 16 bytes was expected");
+	} else if (request->sectors == 0 || request->sectors > le32toh(limits[request->type].max) ||
+		   (alignment && (request->sector % alignment || request->sectors % alignment))) {
+		reject(sim, request, "its range is too long, or not aligned");
+	} else if (request->flags & ~(may_unmap ? 1u : 0u)) {
+		reject(sim, request, "its flags are not for this device");
+	} else if (has(sim, VIRTIO_BLK_F_RO)) {
+		reject(sim, request, "it writes to a read-only device");
+	}
+}
+
 static void check_by_type(struct sim *sim, struct sim_request *request, uint64_t bytes)
 {
 	switch (request->type) {
@@ -116,6 +180,16 @@ static void check_by_type(struct sim *sim, struct sim_request *request, uint64_t
 	case VIRTIO_BLK_T_FLUSH:
 		if (bytes != 0 || request->sector != 0 || !has(sim, VIRTIO_BLK_F_FLUSH)) {
 			reject(sim, request, "this is no flush that this device knows");
+		}
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		check_range(sim, request, bytes);
+		break;
+	case T_GET_LIFETIME:
+		if (bytes != LIFETIME_SIZE || !has(sim, F_LIFETIME)) {
+			reject(sim, request, "this device tells no lifetime, or in 6 bytes");
 		}
 		break;
 	case VIRTIO_BLK_T_GET_ID:
@@ -184,9 +258,9 @@ static uint64_t data_bytes(const struct sim_request *request)
 	return total;
 }
 
-static uint8_t transfer(struct sim *sim, struct sim_request *request)
+/* After a shrink the driver may not know yet: an error, not a complaint. */
+static bool is_on_disk(struct sim *sim, uint64_t sector, uint64_t sectors)
 {
-	uint64_t bytes = data_bytes(request);
 	uint64_t capacity;
 
 	memcpy(&capacity, sim->config, sizeof(capacity));
@@ -194,8 +268,26 @@ static uint8_t transfer(struct sim *sim, struct sim_request *request)
 	if (capacity > sim->disk_size / SIM_SECTOR) {
 		capacity = sim->disk_size / SIM_SECTOR;
 	}
-	/* after a shrink the driver may not know yet: an error, not a complaint */
-	if (request->sector > capacity || bytes / SIM_SECTOR > capacity - request->sector) {
+	return sector <= capacity && sectors <= capacity - sector;
+}
+
+static uint8_t run_range(struct sim *sim, struct sim_request *request)
+{
+	if (!is_on_disk(sim, request->sector, request->sectors)) {
+		return VIRTIO_BLK_S_IOERR;
+	}
+	memset(sim->disk + request->sector * SIM_SECTOR,
+	       request->type == VIRTIO_BLK_T_DISCARD ? DISCARDED : 0,
+	       (size_t)request->sectors * SIM_SECTOR);
+	sim->counts.unmaps += request->flags;
+	return VIRTIO_BLK_S_OK;
+}
+
+static uint8_t transfer(struct sim *sim, struct sim_request *request)
+{
+	uint64_t bytes = data_bytes(request);
+
+	if (!is_on_disk(sim, request->sector, bytes / SIM_SECTOR)) {
 		return VIRTIO_BLK_S_IOERR;
 	}
 	return move(sim, request, sim->disk + request->sector * SIM_SECTOR, bytes);
@@ -203,6 +295,7 @@ static uint8_t transfer(struct sim *sim, struct sim_request *request)
 
 uint8_t sim_request_run(struct sim *sim, struct sim_request *request)
 {
+	static const uint8_t lifetime[LIFETIME_SIZE] = {1, 0, 2, 0, 3, 0};
 	uint8_t id[ID_SIZE];
 
 	if (request->malformed) {
@@ -215,6 +308,13 @@ uint8_t sim_request_run(struct sim *sim, struct sim_request *request)
 	case VIRTIO_BLK_T_GET_ID:
 		memcpy(id, disk_id, sizeof(id));
 		return move(sim, request, id, sizeof(id));
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		return run_range(sim, request);
+	case T_GET_LIFETIME:
+		memcpy(id, lifetime, sizeof(lifetime));
+		return move(sim, request, id, sizeof(lifetime));
 	default:
 		return VIRTIO_BLK_S_OK;
 	}

@@ -78,6 +78,7 @@ struct sim_knobs {
 	atomic_uint slow_reset;      /* status reads until it does */
 	atomic_bool refuse_features; /* FEATURES_OK does not stick */
 	atomic_bool refuse_start;    /* DRIVER_OK does not stick */
+	atomic_bool refuse_config;   /* what is written to the configuration does not stick */
 	atomic_bool mute;            /* interrupts are never sent */
 	atomic_uint queue_max;       /* not 0: what it says of its queue from now on */
 	atomic_bool needs_reset;     /* shown in the status until the next reset */
@@ -145,6 +146,7 @@ struct sim_counts {
 	unsigned interrupts;    /* for completions and of lines that news shares with them */
 	unsigned timers;        /* times that the timer of a polled transport was set */
 	unsigned most_segments; /* of data, in one request */
+	unsigned unmaps;        /* ranges written with zeroes that may be freed */
 	unsigned reordered;     /* answers that overtook another */
 };
 

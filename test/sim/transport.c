@@ -198,7 +198,9 @@ static int config_write(struct vio_transport *t, size_t offset, const void *buff
 		return -EINVAL;
 	}
 	pthread_mutex_lock(&sim->lock);
-	memcpy(sim->config + offset, buffer, size);
+	if (!sim->knobs.refuse_config) {
+		memcpy(sim->config + offset, buffer, size);
+	}
 	pthread_mutex_unlock(&sim->lock);
 	return 0;
 }

@@ -348,6 +348,10 @@ VIO_EXPORT int vio_blk_set_writeback(struct vio_blk *blk, bool on);
 VIO_EXPORT int vio_blk_read(struct vio_blk *blk, uint64_t start_sector, void *buffer, size_t size);
 VIO_EXPORT int vio_blk_write(struct vio_blk *blk, uint64_t start_sector, const void *buffer,
 			     size_t size);
+/* The commands of the same names, on any number of sectors; see enum vio_blk_op. */
+VIO_EXPORT int vio_blk_write_zeroes(struct vio_blk *blk, uint64_t start_sector,
+				    uint64_t sector_count, bool unmap);
+VIO_EXPORT int vio_blk_discard(struct vio_blk *blk, uint64_t start_sector, uint64_t sector_count);
 VIO_EXPORT int vio_blk_flush(struct vio_blk *blk);
 /* @id is terminated; an empty string from a device that has none. -ENOTSUP if it cannot say. */
 VIO_EXPORT int vio_blk_get_id(struct vio_blk *blk, char id[VIO_BLK_ID_SIZE + 1]);

@@ -23,6 +23,7 @@ static enum vio_blk_op device_op(enum devb_op op)
 		[DEVB_READ] = VIO_BLK_READ,
 		[DEVB_WRITE] = VIO_BLK_WRITE,
 		[DEVB_FLUSH] = VIO_BLK_FLUSH,
+		[DEVB_WRITE_ZEROES] = VIO_BLK_WRITE_ZEROES,
 	};
 
 	return ops[op];
@@ -36,7 +37,9 @@ static void fill(struct disk_request *request, struct devb_io *io)
 	request->vio.op = device_op(io->op);
 	request->vio.start_sector = io->device_offset / VIO_BLK_SECTOR_SIZE;
 	request->vio.iov = &request->iov;
-	request->vio.iov_count = io->op == DEVB_FLUSH ? 0 : 1;
+	request->vio.iov_count = io->op == DEVB_READ || io->op == DEVB_WRITE ? 1 : 0;
+	request->vio.sector_count = io->size / VIO_BLK_SECTOR_SIZE;
+	request->vio.unmap = io->may_unmap;
 	request->vio.user_data = request;
 }
 
@@ -69,7 +72,7 @@ int disk_start(struct devb_disk_queue *queue, struct devb_io *io)
 {
 	int rc;
 
-	if (io->op == DEVB_WRITE && rmw_holds(queue->disk, io)) {
+	if (disk_is_write(io) && rmw_holds(queue->disk, io)) {
 		io_list_append(&queue->held, io);
 		return 0;
 	}
@@ -87,6 +90,17 @@ void disk_finish_later(struct devb_disk_queue *queue, struct devb_io *io, int re
 	io_list_append(&queue->finished, io);
 }
 
+static bool is_aligned(const struct devb_disk *disk, const struct devb_io *io)
+{
+	return ((io->device_offset | io->size) & (disk->block.block_size - 1)) == 0;
+}
+
+/* Whole blocks alone: those of a partition may lie between ours. */
+static bool can_write_zeroes(const struct devb_disk *disk, const struct devb_io *io)
+{
+	return vio_blk_info(disk->blk)->write_zeroes.sectors_max > 0 && is_aligned(disk, io);
+}
+
 static int check(const struct devb_disk *disk, const struct devb_io *io)
 {
 	const struct devb_block *block = &disk->block;
@@ -95,22 +109,17 @@ static int check(const struct devb_disk *disk, const struct devb_io *io)
 	if (error < 0 || io->op == DEVB_FLUSH) {
 		return error;
 	}
-	if (io->op == DEVB_WRITE_ZEROES) {
-		return -EOPNOTSUPP;
-	}
-	if (io->size == 0 || io->size > DEVB_IO_MAX) {
+	if (io->size == 0 || (io->size > DEVB_IO_MAX && io->op != DEVB_WRITE_ZEROES)) {
 		return -EINVAL;
 	}
 	/* by subtraction: offset + size may wrap */
 	if (io->device_offset > block->size || io->size > block->size - io->device_offset) {
 		return -ENOSPC;
 	}
-	return io->op == DEVB_WRITE && block->read_only ? -EROFS : 0;
-}
-
-static bool is_aligned(const struct devb_disk *disk, const struct devb_io *io)
-{
-	return ((io->device_offset | io->size) & (disk->block.block_size - 1)) == 0;
+	if (disk_is_write(io) && block->read_only) {
+		return -EROFS;
+	}
+	return io->op == DEVB_WRITE_ZEROES && !can_write_zeroes(disk, io) ? -EOPNOTSUPP : 0;
 }
 
 static int disk_submit(struct devb_block *block, struct devb_io *io)
@@ -279,7 +288,7 @@ static void start_pending(struct devb_disk_queue *queue)
 	while ((io = queue->pending.first) != NULL) {
 		int rc = 0;
 
-		if (io->op == DEVB_WRITE && rmw_holds(queue->disk, io)) {
+		if (disk_is_write(io) && rmw_holds(queue->disk, io)) {
 			io_list_append(&queue->held, io_list_take(&queue->pending));
 			continue;
 		}

@@ -19,6 +19,11 @@ struct disk_request {
 	struct disk_request *next_free;
 };
 
+static inline bool disk_is_write(const struct devb_io *io)
+{
+	return io->op == DEVB_WRITE || io->op == DEVB_WRITE_ZEROES;
+}
+
 /* Requests in order, linked through devb_io.next. */
 struct io_list {
 	struct devb_io *first, *last;

@@ -69,7 +69,7 @@ static bool write_in_flight(const struct devb_disk *disk, const struct devb_io *
 	for (int i = 0; i < DISK_REQUESTS; i++) {
 		const struct devb_io *io = disk->queues[0]->requests[i].io;
 
-		if (io && io->op == DEVB_WRITE && overlaps(disk, active, io)) {
+		if (io && disk_is_write(io) && overlaps(disk, active, io)) {
 			return true;
 		}
 	}

@@ -37,5 +37,6 @@ int run_job(enum devb_op op, uint64_t offset, void *buffer, size_t size);
 
 /* test_disk_load.c */
 void add_disk_load(Suite *suite);
+void add_disk_zeroes(Suite *suite);
 
 #endif

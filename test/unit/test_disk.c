@@ -447,5 +447,6 @@ Suite *disk_suite(void)
 	suite_add_tcase(suite, tcase);
 	add_failures(suite);
 	add_disk_load(suite);
+	add_disk_zeroes(suite);
 	return suite;
 }

@@ -67,6 +67,13 @@ struct devb_automount {
 	char *text;                 /* owns the memory of all of the above */
 };
 
+/* commit=: what is done with the device's volatile write cache, where it can be switched */
+enum devb_commit {
+	DEVB_COMMIT_AS_FOUND,
+	DEVB_COMMIT_BACK,    /* on: what is written is safe once it is synced */
+	DEVB_COMMIT_THROUGH, /* off: what is written is safe */
+};
+
 /* Something the user should know although the line is right. */
 struct devb_note {
 	bool is_warning; /* the effect is not what was asked for */
@@ -85,9 +92,10 @@ struct devb_options {
 	unsigned disk_count;
 
 	/* blk */
-	bool show_partitions;  /* auto=partition, the default */
-	bool read_only;        /* ro */
-	uint32_t io_max;       /* maxio, in bytes: 4096..DEVB_IO_MAX, a multiple of 512 */
+	bool show_partitions; /* auto=partition, the default */
+	bool read_only;       /* ro */
+	uint32_t io_max;      /* maxio, in bytes: 4096..DEVB_IO_MAX, a multiple of 512 */
+	enum devb_commit commit;
 	char devdir[PATH_MAX]; /* absolute, without a slash at the end unless it is "/" */
 	struct devb_automount *automounts;
 	unsigned automount_count;

@@ -84,6 +84,21 @@ static int set_read_only(struct devb_parse *parse, const char *value)
 	return 0;
 }
 
+/* As QNX calls the levels; between the lower ones a cache in the device knows no difference. */
+static int set_commit(struct devb_parse *parse, const char *value)
+{
+	static const char *const names[] = {"none", "low", "medium", "high"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			parse->options->commit =
+				strcmp(value, "high") == 0 ? DEVB_COMMIT_THROUGH : DEVB_COMMIT_BACK;
+			return 0;
+		}
+	}
+	return devb_parse_bad_value(parse, value);
+}
+
 static int set_io_max(struct devb_parse *parse, const char *value)
 {
 	const uint64_t most = DEVB_IO_MAX / SECTOR_SIZE;
@@ -378,6 +393,10 @@ const struct devb_option devb_option_table[] = {
 	VALUE(BLK, "devdir", "DIRECTORY", set_devdir,
 	      "an absolute path, for example 'devdir=/dev'",
 	      "where the volumes appear (default /dev)"),
+	VALUE(BLK, "commit", "LEVEL", set_commit,
+	      "'none', 'low', 'medium' or 'high', for example 'commit=high'",
+	      "high: what is written is safe at once, with the device's write cache off; none, low "
+	      "and medium: once it is synced, with the cache on (default: as the device has it)"),
 	VALUE(BLK, "maxio", "BLOCKS", set_io_max,
 	      "a number of 512-byte blocks, 8 or more, for example 'maxio=2048'",
 	      "largest request in blocks of 512 bytes, 8 to 2048 (default 2048, which is 1 MiB)"),
@@ -394,7 +413,6 @@ const struct devb_option devb_option_table[] = {
 	     "let nobody write"),
 	NO_EFFECT(BLK, "alloc", "this driver has no cache of its own"),
 	NO_EFFECT(BLK, "cache", "the kernel's page cache takes this part"),
-	NO_EFFECT(BLK, "commit", "it comes in a later release, until then fsync(2) decides"),
 	NO_EFFECT(BLK, "delwri", "the kernel writes back as in /proc/sys/vm/dirty_*"),
 	NO_EFFECT(BLK, "fdinfo", "the kernel keeps track of open files"),
 	NO_EFFECT(BLK, "lock", "memory for transfers is always locked"),

@@ -94,10 +94,24 @@ static void make_printable(char *text)
 	}
 }
 
+static void set_commit(struct devb_unit *unit)
+{
+	bool through = unit->options->commit == DEVB_COMMIT_THROUGH;
+
+	if (unit->options->commit != DEVB_COMMIT_AS_FOUND &&
+	    vio_blk_info(unit->blk)->writeback == through &&
+	    vio_blk_set_writeback(unit->blk, !through) < 0) {
+		vio_log(VIO_LOG_WARN,
+			"%s: the device's write cache stays %s: commit= has no effect",
+			unit->transport->name, through ? "on" : "off");
+	}
+}
+
 static int note_what_was_found(struct devb_unit *unit, struct vio_error *err)
 {
 	const struct vio_blk_info *info = vio_blk_info(unit->blk);
 
+	set_commit(unit);
 	if (info->queue_size_clamped) {
 		vio_log(VIO_LOG_WARN, "%s: qsize=%u is more than the device takes: %u is used",
 			unit->transport->name, unit->disk_options->queue_size, info->queue_size);

@@ -24,7 +24,7 @@ static const struct good {
 	{"virtio smem=0x1c0d0000,irq=41", "mmio 0x1c0d0000 41;"},
 	{"cam user=20:20 blk cache=64M,auto=partition,vnode=2000,ncache=2000,commit=low "
 	 "virtio smem=0xa003e00,irq=79 blk ramdisk=20m",
-	 "mmio 0xa003e00 79; user 20:20; note; note; note; note; note;"},
+	 "mmio 0xa003e00 79; back; user 20:20; note; note; note; note;"},
 	{"cam user=0:0", "pci 0; user 0:0;"},
 	{"cam user=0x14:7", "pci 0; user 20:7;"},
 	{"cam user=root:root", "pci 0; user 0:0;"},
@@ -71,6 +71,9 @@ static const struct good {
 	{"blk devdir=/", "pci 0; devdir /;"},
 	{"blk devdir=/a\\,b", "pci 0; devdir /a,b;"},
 	{"blk maxio=8", "pci 0; io 4096;"},
+	{"blk commit=none", "pci 0; back;"},
+	{"blk commit=medium", "pci 0; back;"},
+	{"blk commit=high", "pci 0; through;"},
 	{"blk maxio=2048", "pci 0;"},
 	{"blk maxio=4096", "pci 0; warning;"},
 	{"blk mntuid=0,mntgid=6,mntperms=0640", "pci 0; owner 0; group 6; mode 640;"},
@@ -95,7 +98,7 @@ static const struct good {
 	{"blk alloc=demand,cache=1,commit=low,delwri=2:2,fdinfo=1,lock,map=9,marking=1,memory=1,"
 	 "naio=1,ncache=1,noatime,normv,priority=9,ra=4k:8k,ramdisk=1m,rmvto=none,verbose,vnode=1,"
 	 "wipe=1",
-	 "pci 0; note; note; note; note; note; note; note; note; note; note; note; note; note; "
+	 "pci 0; back; note; note; note; note; note; note; note; note; note; note; note; note; "
 	 "note;"
 	 " note; note; note; note; note; note;"},
 	{"cam "
@@ -168,6 +171,9 @@ static void describe_blk(const struct devb_options *options)
 {
 	describe("%s", options->show_partitions ? "" : " raw;");
 	describe("%s", options->read_only ? " ro;" : "");
+	describe("%s", options->commit == DEVB_COMMIT_BACK      ? " back;"
+		       : options->commit == DEVB_COMMIT_THROUGH ? " through;"
+								: "");
 	if (options->io_max != DEVB_IO_MAX)
 		describe(" io %u;", options->io_max);
 	if (strcmp(options->devdir, "/dev") != 0)
@@ -273,6 +279,7 @@ static const struct bad {
 	{"blk auto=all", {"auto=all", "'none' or 'partition'"}},
 	{"blk devdir=dev", {"devdir=dev", "absolute"}},
 	{"blk maxio=7", {"maxio=7", "8 or more"}},
+	{"blk commit=higher", {"commit=higher", "'high'"}},
 	{"blk maxio=64k", {"maxio=64k"}},
 	{"blk maxio=18446744073709551617", {"maxio=18446744073709551617"}},
 	{"blk mntuid=root", {"mntuid=root", "a number"}},

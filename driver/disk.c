@@ -413,7 +413,7 @@ bool devb_disk_tick(struct devb_disk *disk)
 
 bool devb_disk_queue_tick(struct devb_disk_queue *queue)
 {
-	return vio_blk_health(queue->disk->blk) == VIO_BLK_GOOD;
+	return vio_blk_queue_check(queue->ring);
 }
 
 bool devb_disk_is_quiet(const struct devb_disk_queue *queue)

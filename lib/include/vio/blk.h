@@ -186,7 +186,7 @@ enum vio_blk_health {
 };
 
 /**
- * vio_blk_open - bring up the block device behind @t, with one queue
+ * vio_blk_open - bring up the block device behind @t
  * @t: not owned; must stay open until vio_blk_close()
  * @options: NULL for the defaults
  *

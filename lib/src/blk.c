@@ -221,6 +221,8 @@ static int bring_up(struct vio_blk *blk, struct vio_error *err)
 	const struct vio_device_wishes wishes = {
 		.device_type = VIRTIO_ID_BLOCK,
 		.wanted = blk_wanted_features(),
+		.required = blk->options.required_features,
+		.refused = blk->options.refused_features,
 	};
 	struct vio_blk_info info;
 	int rc = vio_device_open(&blk->device, blk->transport, &wishes, err);

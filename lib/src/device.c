@@ -11,6 +11,7 @@
 #include <vio/log.h>
 
 #include "clock.h"
+#include "queue_internal.h"
 
 struct vio_device {
 	struct vio_transport *transport;
@@ -43,11 +44,39 @@ static int check_identity(struct vio_transport *t, uint32_t wanted, struct vio_e
 			t->name, wanted, t->device_type);
 }
 
+/* What somebody may have asked for by name. */
+static const struct {
+	unsigned bit;
+	const char *name;
+} feature_names[] = {
+	{VIRTIO_RING_F_INDIRECT_DESC, "indirect descriptors (VIRTIO_RING_F_INDIRECT_DESC)"},
+	{VIRTIO_RING_F_EVENT_IDX, "event indices (VIRTIO_RING_F_EVENT_IDX)"},
+	{VIRTIO_F_RING_PACKED, "packed rings (VIRTIO_F_RING_PACKED)"},
+	{VIO_F_IN_ORDER, "completions in order (VIRTIO_F_IN_ORDER)"},
+	{VIO_F_NOTIFICATION_DATA, "notifications with data (VIRTIO_F_NOTIFICATION_DATA)"},
+	{VIO_F_RING_RESET, "the reset of single queues (VIRTIO_F_RING_RESET)"},
+};
+
+static int refuse(const struct vio_transport *t, uint64_t missing, uint64_t offered,
+		  struct vio_error *err)
+{
+	for (size_t i = 0; i < sizeof(feature_names) / sizeof(feature_names[0]); i++) {
+		if (missing == VIO_FEATURE(feature_names[i].bit)) {
+			return vio_fail(err, -ENOTSUP, "%s: the device does not offer %s", t->name,
+					feature_names[i].name);
+		}
+	}
+	return vio_fail(
+		err, -ENOTSUP,
+		"%s: the device lacks features that are needed (bits 0x%llx; it offers 0x%llx)",
+		t->name, (unsigned long long)missing, (unsigned long long)offered);
+}
+
 static int choose_features(struct vio_device *device, uint64_t *chosen, struct vio_error *err)
 {
 	const struct vio_device_wishes *wishes = &device->wishes;
 	struct vio_transport *t = device->transport;
-	uint64_t offered = t->ops->get_features(t) & ~t->refused_features;
+	uint64_t offered = t->ops->get_features(t) & ~t->refused_features & ~wishes->refused;
 	uint64_t required = wishes->required | t->required_features;
 	/* no matter of the class: without it the device would take addresses for physical ones */
 	uint64_t wanted = wishes->wanted | VIO_FEATURE(VIRTIO_F_ACCESS_PLATFORM);
@@ -61,10 +90,7 @@ static int choose_features(struct vio_device *device, uint64_t *chosen, struct v
 	if ((required & ~offered) == 0) {
 		return 0;
 	}
-	return vio_fail(
-		err, -ENOTSUP,
-		"%s: the device lacks features that are needed (bits 0x%llx; it offers 0x%llx)",
-		t->name, (unsigned long long)(required & ~offered), (unsigned long long)offered);
+	return refuse(t, required & ~offered, offered, err);
 }
 
 static int gone(const struct vio_transport *t, struct vio_error *err)

@@ -20,12 +20,14 @@ enum {
 	LATE_MS = 1, /* chosen: how late after its completion an interrupt may be */
 };
 
-static int check_size(struct vio_transport *t, uint16_t index, uint16_t max, struct vio_error *err)
+/* 2.7: a split ring has a power of two; 2.8.10.1: a packed one any number. */
+static int check_size(struct vio_transport *t, uint16_t index, uint16_t max, bool is_packed,
+		      struct vio_error *err)
 {
 	if (max == 0) {
 		return vio_fail(err, -ENODEV, "%s: the device has no queue %u", t->name, index);
 	}
-	if (max > QUEUE_SIZE_MAX || (max & (max - 1)) != 0) {
+	if (max > QUEUE_SIZE_MAX || (!is_packed && (max & (max - 1)) != 0)) {
 		return vio_fail(err, -EPROTO,
 				"%s: queue %u has an impossible maximum size of %u entries",
 				t->name, index, max);
@@ -38,15 +40,32 @@ static vio_iova offset_iova(vio_iova base, size_t offset)
 	return (vio_iova){base.raw + offset};
 }
 
+static bool has_feature(const struct vio_queue *queue, unsigned bit)
+{
+	return (queue->features & VIO_FEATURE(bit)) != 0;
+}
+
+static struct ring_options ring_options(const struct vio_queue *queue, uint16_t size)
+{
+	return (struct ring_options){
+		.size = size,
+		.align = queue->transport->ring_align,
+		.is_packed = has_feature(queue, VIRTIO_F_RING_PACKED),
+		.is_in_order = has_feature(queue, VIO_F_IN_ORDER),
+		.has_event_index = has_feature(queue, VIRTIO_RING_F_EVENT_IDX),
+	};
+}
+
 static int hand_over(struct vio_queue *queue, struct vio_error *err)
 {
 	struct vio_transport *t = queue->transport;
-	struct split_layout layout = split_layout(queue->ring.size, t->ring_align);
+	struct ring_options options = ring_options(queue, queue->ring.size);
+	struct ring_layout layout = ring_layout(&options);
 	struct vio_ring_address address = {
 		.size = queue->ring.size,
 		.descriptors = queue->memory.iova,
-		.driver_area = offset_iova(queue->memory.iova, layout.available_offset),
-		.device_area = offset_iova(queue->memory.iova, layout.used_offset),
+		.driver_area = offset_iova(queue->memory.iova, layout.driver_offset),
+		.device_area = offset_iova(queue->memory.iova, layout.device_offset),
 	};
 
 	return t->ops->queue_setup(t, queue->index, &address, err);
@@ -58,17 +77,12 @@ static uint16_t choose_size(const struct vio_transport *t, uint16_t wanted, uint
 	return t->fixed_queue_size || wanted > max ? max : wanted;
 }
 
-static bool has_feature(const struct vio_queue *queue, unsigned bit)
-{
-	return (queue->features & VIO_FEATURE(bit)) != 0;
-}
-
 static int build(struct vio_queue *queue, const struct vio_queue_options *options, uint16_t size,
 		 struct vio_error *err)
 {
 	struct vio_transport *t = queue->transport;
-	struct split_layout layout = split_layout(size, t->ring_align);
-	int rc = dma_alloc_piece(t->dma, layout.total, &queue->memory, err);
+	struct ring_options ring = ring_options(queue, size);
+	int rc = dma_alloc_piece(t->dma, ring_layout(&ring).total, &queue->memory, err);
 
 	if (rc < 0) {
 		return rc;
@@ -78,8 +92,7 @@ static int build(struct vio_queue *queue, const struct vio_queue_options *option
 	if (rc < 0) {
 		return rc;
 	}
-	if (split_init(&queue->ring, queue->memory.addr, size, t->ring_align, &queue->frames,
-		       has_feature(queue, VIRTIO_RING_F_EVENT_IDX)) < 0) {
+	if (ring_init(&queue->ring, queue->memory.addr, &ring, &queue->frames) < 0) {
 		return vio_fail(err, -ENOMEM, "%s: out of memory", t->name);
 	}
 	return hand_over(queue, err);
@@ -90,7 +103,9 @@ int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t i
 {
 	struct vio_transport *t = vio_device_transport(device);
 	uint16_t max = t->ops->queue_max_size(t, index);
-	int rc = check_size(t, index, max, err);
+	uint64_t features = vio_device_features(device);
+	int rc =
+		check_size(t, index, max, (features & VIO_FEATURE(VIRTIO_F_RING_PACKED)) != 0, err);
 	struct vio_queue *queue;
 
 	*out = NULL;
@@ -103,7 +118,8 @@ int vio_queue_open(struct vio_queue **out, struct vio_device *device, uint16_t i
 	}
 	queue->transport = t;
 	queue->index = index;
-	queue->features = vio_device_features(device);
+	queue->features = features;
+	queue->has_notification_data = has_feature(queue, VIO_F_NOTIFICATION_DATA);
 	queue->has_interrupts = t->interrupts;
 	vio_spin_init(&queue->spin, VIO_POLL_AUTO, VIO_POLL_US_DEFAULT);
 	rc = build(queue, options, choose_size(t, options->size, max), err);
@@ -126,7 +142,8 @@ int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err)
 {
 	struct vio_transport *t = queue->transport;
 	uint16_t max = t->ops->queue_max_size(t, queue->index);
-	int rc = check_size(t, queue->index, max, err);
+	struct ring_options ring = ring_options(queue, queue->ring.size);
+	int rc = check_size(t, queue->index, max, ring.is_packed, err);
 
 	if (rc < 0) {
 		return rc;
@@ -137,7 +154,7 @@ int vio_queue_reopen(struct vio_queue *queue, struct vio_error *err)
 				queue->index, max, queue->ring.size);
 	}
 	count_chains(queue);
-	split_clear(&queue->ring, queue->memory.addr, t->ring_align);
+	ring_clear(&queue->ring, queue->memory.addr, &ring);
 	queue->counted = 0;
 	return hand_over(queue, err);
 }
@@ -149,7 +166,7 @@ void vio_queue_close(struct vio_queue *queue)
 	}
 	frames_close(&queue->frames, queue->transport->dma);
 	vio_dma_free(queue->transport->dma, &queue->memory);
-	split_free(&queue->ring);
+	ring_free(&queue->ring);
 	free(queue);
 }
 
@@ -197,11 +214,26 @@ bool vio_queue_kick(struct vio_queue *queue)
 	return queue_kick(queue);
 }
 
+static void disarm(struct vio_queue *queue)
+{
+	if (queue->ring.is_packed) {
+		packed_disarm(&queue->ring);
+	} else {
+		split_disarm(&queue->ring);
+	}
+}
+
+static bool arm(struct vio_queue *queue, bool interrupts)
+{
+	return queue->ring.is_packed ? packed_arm(&queue->ring, interrupts)
+				     : split_arm(&queue->ring, interrupts);
+}
+
 /* A call of its own: who does not wait pays nothing for it. */
 int queue_was_worth_waiting(struct vio_queue *queue, int n)
 {
 	queue->fruitless = 0;
-	split_disarm(&queue->ring);
+	disarm(queue);
 	return n;
 }
 
@@ -254,7 +286,7 @@ const char *vio_queue_fault(const struct vio_queue *queue)
 
 int vio_queue_take(struct vio_queue *queue)
 {
-	return split_take(&queue->ring);
+	return ring_take(&queue->ring);
 }
 
 int vio_queue_wait_fd(const struct vio_queue *queue)
@@ -270,8 +302,8 @@ bool vio_queue_wait_arm(struct vio_queue *queue)
 {
 	struct vio_transport *t = queue->transport;
 
-	if (split_arm(&queue->ring, queue->has_interrupts && queue->ring.in_flight)) {
-		split_disarm(&queue->ring);
+	if (arm(queue, queue->has_interrupts && queue->ring.in_flight)) {
+		disarm(queue);
 		return true;
 	}
 	queue->stats.sleeps++;
@@ -281,7 +313,7 @@ bool vio_queue_wait_arm(struct vio_queue *queue)
 
 void vio_queue_wait_disarm(struct vio_queue *queue)
 {
-	split_disarm(&queue->ring);
+	disarm(queue);
 }
 
 unsigned vio_queue_wait_ack(struct vio_queue *queue)
@@ -289,10 +321,10 @@ unsigned vio_queue_wait_ack(struct vio_queue *queue)
 	struct vio_transport *t = queue->transport;
 	unsigned events = t->ops->wait_ack(t, queue->index);
 
-	split_disarm(&queue->ring);
+	disarm(queue);
 	if (queue->has_interrupts) {
 		queue->stats.interrupts++;
-		if (split_has_used(&queue->ring)) {
+		if (queue_has_used(queue)) {
 			queue->missed = 0;
 		}
 	}
@@ -327,7 +359,7 @@ static void give_up_interrupts(struct vio_queue *queue)
 		"%s: interrupts do not arrive (%s): polling from now on; check irq= and the "
 		"interrupt's line in /proc/interrupts",
 		t->name, t->wake_up);
-	split_disarm(&queue->ring);
+	disarm(queue);
 	queue->has_interrupts = false;
 	t->ops->wait_by_timer(t, queue->index);
 	queue->fruitless = 0;
@@ -340,7 +372,7 @@ bool vio_queue_has_interrupts(const struct vio_queue *queue)
 
 bool vio_queue_wait_expired(struct vio_queue *queue)
 {
-	if (!split_has_used(&queue->ring)) {
+	if (!queue_has_used(queue)) {
 		return false;
 	}
 	/* in doubt for the interrupt: it may be on its way at this very moment */
@@ -369,7 +401,7 @@ static bool spin_for(const struct vio_queue *queue, uint64_t start, uint64_t lim
 {
 	do {
 		for (int i = 0; i < SPIN_LOOKS; i++) {
-			if (split_has_used(&queue->ring)) {
+			if (queue_has_used(queue)) {
 				return true;
 			}
 			spin_pause();
@@ -448,13 +480,13 @@ int vio_queue_wait(struct vio_queue *queue, unsigned timeout_ms)
 	uint64_t start;
 	int rc = 0;
 
-	if (split_has_used(&queue->ring)) {
+	if (queue_has_used(queue)) {
 		return 0;
 	}
 	start = clock_ns();
 	if (!spin(queue, start, timeout_ns)) {
 		rc = sleep_until(queue, start, timeout_ns);
-		split_disarm(&queue->ring);
+		disarm(queue);
 	}
 	return rc;
 }

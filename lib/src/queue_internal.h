@@ -7,6 +7,7 @@
 
 #include <vio/queue.h>
 
+#include "packed.h"
 #include "split.h"
 
 /* Debian 12's <linux/virtio_config.h> lacks it (6.3 of the specification). */
@@ -21,11 +22,18 @@
 #define VIO_F_RING_RESET 40
 #endif
 
+#ifdef VIRTIO_F_IN_ORDER
+#define VIO_F_IN_ORDER VIRTIO_F_IN_ORDER
+#else
+#define VIO_F_IN_ORDER 35
+#endif
+
 struct vio_queue {
-	struct split_ring ring;
+	struct ring ring;
 	struct frames frames;
 	struct vio_transport *transport;
 	uint16_t index;
+	bool has_notification_data;
 	bool has_interrupts; /* those of the transport, as long as they arrive */
 	unsigned fruitless;  /* times armed since something was reaped */
 	unsigned missed;     /* completions in a row that no interrupt told of */
@@ -39,6 +47,12 @@ struct vio_queue {
 
 int queue_was_worth_waiting(struct vio_queue *queue, int n);
 
+/* Which kind of ring it is never changes: these branches are always foreseen. */
+static inline bool queue_has_used(const struct vio_queue *queue)
+{
+	return queue->ring.is_packed ? packed_has_used(&queue->ring) : split_has_used(&queue->ring);
+}
+
 static inline int queue_next(const struct vio_queue *queue)
 {
 	return LIKELY(queue->ring.free_count > 0) ? queue->ring.free_head : -EAGAIN;
@@ -47,34 +61,39 @@ static inline int queue_next(const struct vio_queue *queue)
 static inline int queue_add(struct vio_queue *queue, const struct vio_segment *segments,
 			    unsigned reads, unsigned writes)
 {
-	return split_add(&queue->ring, segments, reads, writes);
+	return queue->ring.is_packed ? packed_add(&queue->ring, segments, reads, writes)
+				     : split_add(&queue->ring, segments, reads, writes);
+}
+
+/* 2.9: with VIRTIO_F_NOTIFICATION_DATA also where the next chain will be. */
+static inline uint32_t queue_notice(const struct vio_queue *queue)
+{
+	uint16_t where = queue->ring.is_packed ? packed_position(&queue->ring)
+					       : (uint16_t)queue->ring.published;
+
+	return queue->index | (queue->has_notification_data ? (uint32_t)where << 16 : 0);
 }
 
 static inline bool queue_add_one(struct vio_queue *queue, struct vio_segment segment,
 				 bool is_written)
 {
-	return LIKELY(split_add_one(&queue->ring, segment.iova.raw, segment.length, is_written)) ||
-	       split_add(&queue->ring, &segment, !is_written, is_written) >= 0;
-}
-
-static inline bool queue_has_used(const struct vio_queue *queue)
-{
-	return split_has_used(&queue->ring);
+	return queue_add(queue, &segment, !is_written, is_written) >= 0;
 }
 
 static inline bool queue_kick(struct vio_queue *queue)
 {
-	if (!split_publish(&queue->ring)) {
+	if (!(queue->ring.is_packed ? packed_publish(&queue->ring) : split_publish(&queue->ring))) {
 		return false;
 	}
 	queue->stats.kicks++;
-	queue->transport->ops->notify(queue->transport, queue->index, queue->index);
+	queue->transport->ops->notify(queue->transport, queue->index, queue_notice(queue));
 	return true;
 }
 
 static inline int queue_reap(struct vio_queue *queue, struct vio_queue_used *used, unsigned max)
 {
-	int n = split_reap(&queue->ring, used, max);
+	int n = queue->ring.is_packed ? packed_reap(&queue->ring, used, max)
+				      : split_reap(&queue->ring, used, max);
 
 	return n > 0 && queue->fruitless ? queue_was_worth_waiting(queue, n) : n;
 }

@@ -83,6 +83,11 @@ static inline void store16(__virtio16 *field, uint16_t value)
 	__atomic_store_n((VIO_FORCE uint16_t *)field, htole16(value), __ATOMIC_RELAXED);
 }
 
+static inline void store32(__virtio32 *field, uint32_t value)
+{
+	__atomic_store_n((VIO_FORCE uint32_t *)field, htole32(value), __ATOMIC_RELAXED);
+}
+
 /* Everything we wrote before is visible before this field is. */
 static inline void store16_release(__virtio16 *field, uint16_t value)
 {

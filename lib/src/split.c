@@ -2,29 +2,30 @@
 /* What of a split ring is rare; see the picture in split.h. */
 #include "split.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 static size_t align_up(size_t value, size_t align)
 {
 	return (value + align - 1) & ~(align - 1);
 }
 
-struct split_layout split_layout(uint16_t size, uint32_t used_align)
+struct ring_layout split_layout(uint16_t size, uint32_t used_align)
 {
-	struct split_layout layout;
+	struct ring_layout layout;
 	/* chosen: keeps what the device writes off the cache lines that we write */
 	size_t align = used_align > CACHE_LINE ? used_align : CACHE_LINE;
 
 	/* 2.7: the extra two bytes of either ring are the event index fields */
-	layout.available_offset = sizeof(struct vring_desc) * size;
-	layout.used_offset = align_up(layout.available_offset + sizeof(struct vring_avail) +
-					      sizeof(__virtio16) * (size + 1u),
-				      align);
-	layout.total = layout.used_offset + sizeof(struct vring_used) +
+	layout.driver_offset = sizeof(struct vring_desc) * size;
+	layout.device_offset = align_up(layout.driver_offset + sizeof(struct vring_avail) +
+						sizeof(__virtio16) * (size + 1u),
+					align);
+	layout.total = layout.device_offset + sizeof(struct vring_used) +
 		       sizeof(struct vring_used_elem) * size + sizeof(__virtio16);
 	return layout;
+}
+
+static __virtio16 *used_event(const struct ring *ring)
+{
+	return &ring->split.available->ring[ring->size];
 }
 
 /*
@@ -32,69 +33,24 @@ struct split_layout split_layout(uint16_t size, uint32_t used_align)
  * that has just been passed will not be again for 65535 completions, and one interrupt
  * too many then does no harm.
  */
-static void forbid_interrupts(struct split_ring *ring)
+static void forbid_interrupts(struct ring *ring)
 {
 	ring->interrupts_wanted = false;
 	if (ring->has_event_index) {
-		store16(split_used_event(ring), (uint16_t)(ring->used_index - 1));
+		store16(used_event(ring), (uint16_t)(ring->next_used - 1));
 	} else {
-		store16(&ring->available->flags, VRING_AVAIL_F_NO_INTERRUPT);
+		store16(&ring->split.available->flags, VRING_AVAIL_F_NO_INTERRUPT);
 	}
 }
 
-static void allow_interrupts(struct split_ring *ring)
+static void allow_interrupts(struct ring *ring)
 {
 	ring->interrupts_wanted = true;
 	if (ring->has_event_index) {
-		store16(split_used_event(ring), ring->used_index);
+		store16(used_event(ring), ring->next_used);
 	} else {
-		store16(&ring->available->flags, 0);
+		store16(&ring->split.available->flags, 0);
 	}
-}
-
-void split_clear(struct split_ring *ring, void *memory, uint32_t used_align)
-{
-	struct split_layout layout = split_layout(ring->size, used_align);
-
-	memset(memory, 0, layout.total);
-	memset(ring->chains, 0, sizeof(*ring->chains) * ring->size);
-	for (uint16_t i = 0; i < ring->size; i++) {
-		ring->chains[i].next = (uint16_t)(i + 1);
-	}
-	ring->free_head = 0;
-	ring->free_count = ring->size;
-	ring->added = 0;
-	ring->published = 0;
-	ring->used_index = 0;
-	ring->in_flight = 0;
-	ring->fault[0] = '\0';
-	forbid_interrupts(ring);
-}
-
-int split_init(struct split_ring *ring, void *memory, uint16_t size, uint32_t used_align,
-	       const struct frames *frames, bool has_event_index)
-{
-	struct split_layout layout = split_layout(size, used_align);
-	char *base = memory;
-
-	ring->chains = calloc(size, sizeof(*ring->chains));
-	if (!ring->chains) {
-		return -ENOMEM;
-	}
-	ring->size = size;
-	ring->frames = frames;
-	ring->has_event_index = has_event_index;
-	ring->descriptors = memory;
-	ring->available = (struct vring_avail *)(void *)(base + layout.available_offset);
-	ring->used = (const struct vring_used *)(void *)(base + layout.used_offset);
-	split_clear(ring, memory, used_align);
-	return 0;
-}
-
-void split_free(struct split_ring *ring)
-{
-	free(ring->chains);
-	ring->chains = NULL;
 }
 
 static void write_descriptor(struct vring_desc *descriptor, struct vio_segment segment,
@@ -107,7 +63,7 @@ static void write_descriptor(struct vring_desc *descriptor, struct vio_segment s
 }
 
 /* All but where the data is. */
-void split_write_table(struct split_ring *ring, uint16_t id, unsigned reads, unsigned writes)
+void split_write_table(struct ring *ring, uint16_t id, unsigned reads, unsigned writes)
 {
 	const struct frames *frames = ring->frames;
 	struct vring_desc *table = frame_table(frames, id);
@@ -129,27 +85,26 @@ void split_write_table(struct split_ring *ring, uint16_t id, unsigned reads, uns
 					 (i + 1 < total ? VRING_DESC_F_NEXT : 0),
 				 (uint16_t)(i + 1));
 	}
-	write_descriptor(&ring->descriptors[id],
+	write_descriptor(&ring->split.descriptors[id],
 			 frame_segment(frames, id, frames->table_offset, total * sizeof(*table)),
 			 VRING_DESC_F_INDIRECT, 0);
-	ring->chains[id].shape = split_shape(reads, writes);
+	ring->chains[id].shape = ring_shape(reads, writes);
 }
 
 /* The next descriptor of the free list. */
-static void push(struct split_ring *ring, uint16_t *last, struct vio_segment segment,
-		 unsigned flags)
+static void push(struct ring *ring, uint16_t *last, struct vio_segment segment, unsigned flags)
 {
 	uint16_t i = ring->free_head;
 
 	ring->chains[i].shape = 0;
-	write_descriptor(&ring->descriptors[i], segment, flags | VRING_DESC_F_NEXT,
+	write_descriptor(&ring->split.descriptors[i], segment, flags | VRING_DESC_F_NEXT,
 			 ring->chains[i].next);
 	*last = i;
 	ring->free_head = ring->chains[i].next;
 }
 
-static uint16_t write_chain(struct split_ring *ring, const struct vio_segment *segments,
-			    unsigned reads, unsigned total)
+static uint16_t write_chain(struct ring *ring, const struct vio_segment *segments, unsigned reads,
+			    unsigned total)
 {
 	const struct frames *frames = ring->frames;
 	uint16_t id = ring->free_head;
@@ -170,12 +125,12 @@ static uint16_t write_chain(struct split_ring *ring, const struct vio_segment *s
 }
 
 /* The last one does not go on. */
-static void end_chain(struct split_ring *ring, uint16_t last, bool is_written)
+static void end_chain(struct ring *ring, uint16_t last, bool is_written)
 {
-	ring->descriptors[last].flags = wire16(is_written ? VRING_DESC_F_WRITE : 0);
+	ring->split.descriptors[last].flags = wire16(is_written ? VRING_DESC_F_WRITE : 0);
 }
 
-int split_add_slowly(struct split_ring *ring, const struct vio_segment *segments, unsigned reads,
+int split_add_slowly(struct ring *ring, const struct vio_segment *segments, unsigned reads,
 		     unsigned writes)
 {
 	const struct frames *frames = ring->frames;
@@ -195,20 +150,10 @@ int split_add_slowly(struct split_ring *ring, const struct vio_segment *segments
 	last = write_chain(ring, segments, reads, reads + writes);
 	end_chain(ring, last, writes || frames->footer_size);
 	ring->chains[id].last = last;
-	return split_enlist(ring, id, total);
+	return split_enlist(ring, &ring->chains[id], id, total);
 }
 
-__attribute__((cold)) int split_violated(struct split_ring *ring, const char *what, uint32_t found)
-{
-	if (!ring->fault[0]) {
-		snprintf(ring->fault, sizeof(ring->fault), "%s (%u, in flight %u of %u)", what,
-			 found, ring->in_flight, ring->size);
-		ring->free_count = 0; /* so that adding goes the slow way, which asks */
-	}
-	return -EPROTO;
-}
-
-void split_disarm(struct split_ring *ring)
+void split_disarm(struct ring *ring)
 {
 	/*
 	 * stored only when it changes: the device reads this line with every completion;
@@ -219,7 +164,7 @@ void split_disarm(struct split_ring *ring)
 	}
 }
 
-bool split_arm(struct split_ring *ring, bool interrupts)
+bool split_arm(struct ring *ring, bool interrupts)
 {
 	if (interrupts) {
 		/* with the event index also when it is wanted already: for the next completion */
@@ -235,15 +180,26 @@ bool split_arm(struct split_ring *ring, bool interrupts)
 	return split_has_used(ring);
 }
 
-int split_take(struct split_ring *ring)
+int split_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned max)
 {
-	/* a late kick must not publish chains whose buffers went back to their owners */
-	ring->added = ring->published;
-	for (uint16_t i = 0; i < ring->size && ring->in_flight > 0; i++) {
-		if (ring->chains[i].count) {
-			split_release(ring, i);
-			return i;
+	int ready = split_ready(ring);
+	int left = ready;
+	unsigned n = 0;
+
+	while (n < max && left > 0) {
+		if (ring->batch == 0) {
+			const struct vring_used_elem *element = split_used_entry(ring);
+			uint32_t id = load32(&element->id);
+
+			if (ring_check_id(ring, id) < 0 ||
+			    ring_begin_batch(ring, (uint16_t)id, load32(&element->len),
+					     (unsigned)left) < 0) {
+				return n ? (int)n : -EPROTO;
+			}
 		}
+		ring_pass_on(ring, &used[n++]);
+		ring->next_used++;
+		left--;
 	}
-	return -ENOENT;
+	return ready < 0 ? ready : (int)n;
 }

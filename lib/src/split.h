@@ -10,7 +10,7 @@
  *   +--------------+ publish  +-------------+
  *    added, published ------> |  available  |   flags | idx | ring[size] | used_event
  *                             +-------------+
- *    used_index   <---------- |    used     |   flags | idx | ring[size]{id, len} | avail_event
+ *    next_used    <---------- |    used     |   flags | idx | ring[size]{id, len} | avail_event
  *                      reap   +-------------+
  *
  * A chain has the number of its first descriptor. With tables (frame.h) it takes that
@@ -22,168 +22,61 @@
 #ifndef VIO_SPLIT_H
 #define VIO_SPLIT_H
 
-#include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "ring.h"
 
-#include <linux/virtio_ring.h>
-
-#include <vio/dma.h>
-#include <vio/queue.h>
-
-#include "frame.h"
-#include "ring_memory.h"
-
-#define LIKELY(condition) __builtin_expect(!!(condition), 1)
-
-/* Our own record of one chain: the only one we believe. */
-struct split_chain {
-	uint32_t position; /* the how-manieth it is; see split_ring.added */
-	uint32_t shape;    /* that its table and descriptor were written for; 0: none */
-	uint16_t next;     /* in the free list; of descriptors in a chain, too */
-	uint16_t last;     /* descriptor */
-	uint16_t count;    /* of descriptors; 0: it is not in flight */
-};
-
-struct split_ring {
-	/* for the device: written by us and never read back, except used */
-	struct vring_desc *descriptors;
-	struct vring_avail *available;
-	const struct vring_used *used;
-
-	/* ours alone */
-	struct split_chain *chains;
-	uint16_t size;
-	uint16_t free_head;
-	uint16_t free_count; /* descriptors */
-	uint16_t used_index; /* next entry to take; free-running */
-	/*
-	 * Free-running counts of chains. The device sees their low 16 bits; we keep
-	 * more, because 65536 others may overtake a chain that the device holds on to.
-	 */
-	uint32_t added;
-	uint32_t published;
-	uint16_t in_flight; /* chains, published or not */
-	bool has_event_index;
-	bool interrupts_wanted;
-	const struct frames *frames;
-	char fault[96]; /* the first violation; empty while there is none */
-};
-
-/* Bytes of ring memory for @size entries, and where its parts begin. */
-struct split_layout {
-	size_t available_offset, used_offset, total;
-};
-
-struct split_layout split_layout(uint16_t size, uint32_t used_align);
-
-/* @memory: zeroed, of split_layout().total bytes. Returns 0 or -ENOMEM. */
-int split_init(struct split_ring *ring, void *memory, uint16_t size, uint32_t used_align,
-	       const struct frames *frames, bool has_event_index);
-/* Empty again, as after init. */
-void split_clear(struct split_ring *ring, void *memory, uint32_t used_align);
-void split_free(struct split_ring *ring);
+struct ring_layout split_layout(uint16_t size, uint32_t used_align);
 
 /* Ask for an interrupt; true if completions are there already. */
-bool split_arm(struct split_ring *ring, bool interrupts);
+bool split_arm(struct ring *ring, bool interrupts);
 /* No more interrupts until the next split_arm(). */
-void split_disarm(struct split_ring *ring);
-int split_take(struct split_ring *ring);
+void split_disarm(struct ring *ring);
 
 /* Out of the way of what happens always. */
-int split_add_slowly(struct split_ring *ring, const struct vio_segment *segments, unsigned reads,
+int split_add_slowly(struct ring *ring, const struct vio_segment *segments, unsigned reads,
 		     unsigned writes);
-void split_write_table(struct split_ring *ring, uint16_t id, unsigned reads, unsigned writes);
-int split_violated(struct split_ring *ring, const char *what, uint32_t found);
-
-static inline uint32_t split_shape(unsigned reads, unsigned writes)
-{
-	return UINT32_C(1) << 31 | reads << 15 | writes;
-}
+void split_write_table(struct ring *ring, uint16_t id, unsigned reads, unsigned writes);
+int split_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned max);
 
 /* The chain is in the ring; the device sees it with the next publish. */
-static inline int split_enlist(struct split_ring *ring, uint16_t id, unsigned count)
+static inline int split_enlist(struct ring *ring, struct ring_chain *chain, uint16_t id,
+			       unsigned count)
 {
-	struct split_chain *chain = &ring->chains[id];
-
-	chain->count = (uint16_t)count;
-	chain->position = ring->added;
-	ring->available->ring[ring->added & (ring->size - 1u)] = wire16(id);
-	ring->free_count = (uint16_t)(ring->free_count - count);
-	ring->added++;
-	ring->in_flight++;
+	ring->split.available->ring[ring->added & (ring->size - 1u)] = wire16(id);
+	ring_count_in(ring, chain, count);
 	return id;
 }
 
 /* See queue.h; published by split_publish(). */
-static inline int split_add(struct split_ring *ring, const struct vio_segment *segments,
-			    unsigned reads, unsigned writes)
+static inline int split_add(struct ring *ring, const struct vio_segment *segments, unsigned reads,
+			    unsigned writes)
 {
 	const struct frames *frames = ring->frames;
 	unsigned total = reads + writes;
 	uint16_t id = ring->free_head;
-	struct vring_desc *data;
+	struct ring_chain *chain = &ring->chains[id];
 
 	if (!LIKELY((int)total <= frames->table_segments && ring->free_count > 0)) {
 		return split_add_slowly(ring, segments, reads, writes);
 	}
-	if (!LIKELY(ring->chains[id].shape == split_shape(reads, writes))) {
+	if (!LIKELY(chain->shape == ring_shape(reads, writes))) {
+		if (total + frames->edges == 0) {
+			return -EINVAL;
+		}
 		split_write_table(ring, id, reads, writes);
 	}
-	data = (struct vring_desc *)frame_table(frames, id) + (frames->header_size != 0);
-	for (unsigned i = 0; i < total; i++) {
-		data[i].addr = wire64(segments[i].iova.raw);
-		data[i].len = wire32(segments[i].length);
-	}
-	ring->chains[id].last = id;
-	ring->free_head = ring->chains[id].next;
-	return split_enlist(ring, id, 1);
-}
-
-/* One segment into a table. False: nothing was done; split_add() has more ways, and the reasons. */
-static inline bool split_add_one(struct split_ring *ring, uint64_t iova, uint32_t length,
-				 bool is_written)
-{
-	const struct frames *frames = ring->frames;
-	uint16_t id = ring->free_head;
-	struct split_chain *chain = &ring->chains[id];
-	uint32_t shape = is_written ? split_shape(0, 1) : split_shape(1, 0);
-	struct vring_desc *data;
-
-	if (!LIKELY(frames->table_segments > 0 && ring->free_count > 0)) {
-		return false;
-	}
-	if (!LIKELY(chain->shape == shape)) {
-		split_write_table(ring, id, !is_written, is_written);
-	}
-	data = (struct vring_desc *)frame_table(frames, id) + (frames->header_size != 0);
-	data->addr = wire64(iova);
-	data->len = wire32(length);
+	ring_fill_table(chain, segments, total);
 	chain->last = id;
 	ring->free_head = chain->next;
-	split_enlist(ring, id, 1);
-	return true;
+	return split_enlist(ring, chain, id, 1);
 }
 
-static inline __virtio16 *split_used_event(const struct split_ring *ring)
+static inline const __virtio16 *split_avail_event(const struct ring *ring)
 {
-	return &ring->available->ring[ring->size];
-}
-
-static inline const __virtio16 *split_avail_event(const struct split_ring *ring)
-{
-	return (const __virtio16 *)(const void *)&ring->used->ring[ring->size];
-}
-
-/* 2.7.10.1: has @event been passed on the way from @old to @now? Wraps with them. */
-static inline bool split_passed(uint16_t event, uint16_t now, uint16_t old)
-{
-	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
+	return (const __virtio16 *)(const void *)&ring->split.used->ring[ring->size];
 }
 
 /* True if the device wants to be notified of what was published. */
-static inline bool split_publish(struct split_ring *ring)
+static inline bool split_publish(struct ring *ring)
 {
 	uint16_t old = (uint16_t)ring->published;
 
@@ -192,94 +85,82 @@ static inline bool split_publish(struct split_ring *ring)
 	}
 	ring->published = ring->added;
 	/* descriptors and ring entries must be seen before the index that names them */
-	store16_release(&ring->available->idx, (uint16_t)ring->published);
+	store16_release(&ring->split.available->idx, (uint16_t)ring->published);
 	/*
 	 * the index must be seen before we look whether the device sleeps; without
 	 * this both may miss each other and the request waits for ever
 	 */
 	full_fence();
 	if (ring->has_event_index) {
-		return split_passed(load16(split_avail_event(ring)), (uint16_t)ring->published,
-				    old);
+		return ring_passed(load16(split_avail_event(ring)), (uint16_t)ring->published, old);
 	}
-	return !(load16(&ring->used->flags) & VRING_USED_F_NO_NOTIFY);
+	return !(load16(&ring->split.used->flags) & VRING_USED_F_NO_NOTIFY);
 }
 
-/* Chains published and not given back: the most that the device may return. */
-static inline uint16_t split_returnable(const struct split_ring *ring)
+static inline const struct vring_used_elem *split_used_entry(const struct ring *ring)
 {
-	return (uint16_t)(ring->in_flight - (ring->added - ring->published));
+	return &ring->split.used->ring[ring->next_used & (uint16_t)(ring->size - 1)];
 }
 
-static inline bool split_was_published(const struct split_ring *ring,
-				       const struct split_chain *chain)
-{
-	return ring->added - chain->position > ring->added - ring->published;
-}
-
-static inline void split_release(struct split_ring *ring, uint16_t id)
-{
-	struct split_chain *chain = &ring->chains[id];
-
-	ring->chains[chain->last].next = ring->free_head;
-	ring->free_head = id;
-	ring->free_count = (uint16_t)(ring->free_count + chain->count);
-	chain->count = 0;
-	ring->in_flight--;
-}
-
-/* One entry of the used ring: loaded once, checked, then believed. */
-static inline int split_take_used(struct split_ring *ring, struct vio_queue_used *out)
-{
-	const struct vring_used_elem *element =
-		&ring->used->ring[ring->used_index & (uint16_t)(ring->size - 1)];
-	uint32_t id = load32(&element->id);
-
-	if (!LIKELY(id < ring->size)) {
-		return split_violated(ring, "the device returned an id outside the ring", id);
-	}
-	if (!LIKELY(ring->chains[id].count)) {
-		return split_violated(ring, "the device returned an id that is not in flight", id);
-	}
-	if (!LIKELY(split_was_published(ring, &ring->chains[id]))) {
-		return split_violated(ring, "the device returned an id it was not given yet", id);
-	}
-	out->id = (uint16_t)id;
-	out->length = load32(&element->len);
-	split_release(ring, (uint16_t)id);
-	ring->used_index++;
-	return 0;
-}
-
-static inline int split_reap(struct split_ring *ring, struct vio_queue_used *used, unsigned max)
+/* How many the device returned, or -EPROTO. */
+static inline int split_ready(struct ring *ring)
 {
 	/* the entries and the data must be seen no earlier than the index that names them */
-	uint16_t index = load16_acquire(&ring->used->idx);
-	uint16_t ready = (uint16_t)(index - ring->used_index);
-	unsigned n = 0;
+	uint16_t index = load16_acquire(&ring->split.used->idx);
+	uint16_t ready = (uint16_t)(index - ring->next_used);
 
-	if (ready == 0 && !ring->fault[0]) {
-		return 0;
-	}
 	if (ring->fault[0]) {
 		return -EPROTO;
 	}
-	if (ready > split_returnable(ring)) {
-		return split_violated(ring, "the device's used index jumped", index);
+	if (!LIKELY(ready <= ring_returnable(ring))) {
+		return ring_violated(ring, "the device's used index jumped", index);
 	}
-	while (n < max && n < ready) {
-		if (!LIKELY(split_take_used(ring, &used[n]) == 0)) {
+	return ready;
+}
+
+static inline int split_reap(struct ring *ring, struct vio_queue_used *used, unsigned max)
+{
+	const struct vring_used_elem *entries = ring->split.used->ring;
+	struct ring_harvest harvest;
+	int ready;
+	unsigned mask, n = 0;
+
+	if (!LIKELY(!ring->is_in_order)) {
+		return split_reap_in_order(ring, used, max);
+	}
+	ready = split_ready(ring);
+	if (ready <= 0) {
+		return ready;
+	}
+	if (max > (unsigned)ready) {
+		max = (unsigned)ready;
+	}
+	harvest = ring_harvest_begin(ring);
+	mask = ring->size - 1u;
+	while (n < max) {
+		/* loaded once, checked, then believed */
+		const struct vring_used_elem *element = &entries[harvest.next_used & mask];
+		uint32_t id = load32(&element->id);
+		struct ring_chain *chain = ring_returned(&harvest, id);
+
+		if (!LIKELY(chain)) {
+			ring_harvest_end(ring, &harvest, n);
+			ring_refuse_id(ring, id);
 			return n ? (int)n : -EPROTO;
 		}
-		n++;
+		used[n].id = (uint16_t)id;
+		used[n++].length = load32(&element->len);
+		ring_harvest_one(&harvest, chain, id, &harvest.chains[chain->last]);
+		harvest.next_used++;
 	}
+	ring_harvest_end(ring, &harvest, n);
 	return (int)n;
 }
 
 /* Something to reap, or a fault to report. */
-static inline bool split_has_used(const struct split_ring *ring)
+static inline bool split_has_used(const struct ring *ring)
 {
-	return load16(&ring->used->idx) != ring->used_index || ring->fault[0] != '\0';
+	return load16(&ring->split.used->idx) != ring->next_used || ring->fault[0] != '\0';
 }
 
 #endif

@@ -120,6 +120,9 @@ static bool answer_due(struct sim *sim, struct sim_queue *queue)
 		struct sim_request *request = *link;
 
 		if (!is_due(request, now)) {
+			if (queue->ring.is.in_order) {
+				break;
+			}
 			link = &request->next;
 			continue;
 		}
@@ -153,12 +156,14 @@ static void serve(struct sim *sim, struct sim_queue *queue)
 	    sim->knobs.hold || sim->knobs.gone) {
 		return;
 	}
-	if (!sim->options.sleepy) {
+	if (!sim->options.sleepy && !queue->ring.is.event_index) {
 		serve_once(sim, queue);
 		return;
 	}
 	do {
-		sim_ring_forbid_notify(&queue->ring);
+		if (sim->options.sleepy) {
+			sim_ring_forbid_notify(&queue->ring);
+		}
 		serve_once(sim, queue);
 	} while (sim_ring_allow_notify(&queue->ring));
 }
@@ -204,15 +209,13 @@ static void *run(void *argument)
 	return NULL;
 }
 
-void sim_forget_requests(struct sim *sim)
+void sim_forget_requests(struct sim_queue *queue)
 {
-	for (unsigned i = 0; i < sim->queue_count; i++) {
-		while (sim->queues[i].requests) {
-			struct sim_request *request = sim->queues[i].requests;
+	while (queue->requests) {
+		struct sim_request *request = queue->requests;
 
-			sim->queues[i].requests = request->next;
-			free(request);
-		}
+		queue->requests = request->next;
+		free(request);
 	}
 }
 
@@ -304,7 +307,9 @@ void sim_close(struct sim *sim)
 	sim->stop = true;
 	signal_fd(sim->notify_fd);
 	pthread_join(sim->thread, NULL);
-	sim_forget_requests(sim);
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		sim_forget_requests(&sim->queues[i]);
+	}
 	close_queues(sim);
 	sim_pool_close(sim->pool);
 	close(sim->notify_fd);

@@ -109,11 +109,25 @@ static void return_badly(struct sim_request *request)
 	}
 }
 
+/* In order: the next one goes out at once, so that this one may go with it. */
+static bool goes_with_next(struct sim *sim, const struct sim_request *request)
+{
+	const struct sim_request *next = request->next;
+
+	return request->queue->ring.is.in_order && next && !next->has_fault && !next->rounds &&
+	       sim_random(sim, 4) != 0;
+}
+
 void sim_request_finish(struct sim *sim, struct sim_request *request)
 {
 	if (!request->has_fault) {
 		run_and_answer(sim, request);
-		sim_ring_return(&request->queue->ring, &request->chain, request->written);
+		if (goes_with_next(sim, request)) {
+			sim->counts.skipped++;
+			sim_ring_skip(&request->queue->ring, &request->chain);
+		} else {
+			sim_ring_return(&request->queue->ring, &request->chain, request->written);
+		}
 		return;
 	}
 	do_badly(sim, request);

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "ring.h"
+#include "sim_ring.h"
 #include "sim.h"
 
 enum {
@@ -37,6 +37,7 @@ struct sim_queue {
 	atomic_bool by_timer;
 	/* under the lock of the simulation */
 	bool has_ring;
+	bool was_reset; /* and no ring was handed over since */
 	struct sim_ring ring;
 	struct sim_request *requests; /* oldest first */
 };
@@ -75,7 +76,7 @@ struct sim {
 /* device.c */
 __attribute__((format(printf, 2, 3))) void sim_complain(struct sim *sim, const char *format, ...);
 void sim_interrupt(struct sim *sim, struct sim_queue *queue);
-void sim_forget_requests(struct sim *sim);
+void sim_forget_requests(struct sim_queue *queue);
 uint64_t sim_now_ms(void);
 unsigned sim_random(struct sim *sim, unsigned below);
 

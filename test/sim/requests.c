@@ -206,6 +206,7 @@ void sim_request_parse(struct sim *sim, struct sim_request *request)
 {
 	const uint8_t *status;
 
+	sim->counts.tables += request->chain.has_table;
 	if (request->chain.count < 2) {
 		reject(sim, request, "it is too short");
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A VirtIO block device for tests: registers, a thread that walks the real ring
- * memory (ring.h), a disk in memory, and faults on demand.
+ * memory (sim_ring.h), a disk in memory, and faults on demand.
  *
  *   struct sim_options o = sim_defaults();
  *   struct sim *sim = sim_open(&o);
@@ -16,7 +16,7 @@
  * sim_complaint() being empty.
  *
  *   pool.c       memory, its device addresses, who may use what when
- *   ring.c       the device's side of the ring
+ *   sim_ring….c  the device's side of the ring, split and packed
  *   requests.c   chains to requests, and what they do to the disk
  *   faults.c     what goes wrong with a request
  *   device.c     the thread, the knobs
@@ -86,6 +86,7 @@ struct sim_knobs {
 	atomic_uint restless;        /* reads of the configuration during which it changes */
 	atomic_bool hold;            /* takes and answers nothing until sim_release() */
 	atomic_bool shuffle;         /* answers late and out of order */
+	atomic_bool stuck_queue;     /* the reset of a queue is never confirmed */
 };
 
 struct sim_knobs *sim_knobs(struct sim *sim);
@@ -148,6 +149,9 @@ struct sim_counts {
 	unsigned most_segments; /* of data, in one request */
 	unsigned unmaps;        /* ranges written with zeroes that may be freed */
 	unsigned reordered;     /* answers that overtook another */
+	unsigned skipped;       /* answers that went with a later one, in order */
+	unsigned tables;        /* requests in a table of indirect descriptors */
+	unsigned queue_resets;
 };
 
 struct sim_counts sim_counts(struct sim *sim);

@@ -12,12 +12,14 @@
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
 
 enum {
 	ALL_ONES = 0xff,
 	LEGACY_PAGE = 4096,
 	PAUSE_MIN_US = 20,
-	PAUSE_STEPS = 8, /* the longest pause is 2^8 times the shortest: 5 ms */
+	SIM_F_NOTIFICATION_DATA = 38, /* Debian 12's headers lack it */
+	PAUSE_STEPS = 8,              /* the longest pause is 2^8 times the shortest: 5 ms */
 };
 
 static struct sim *sim_of(struct vio_transport *t)
@@ -82,6 +84,17 @@ static uint8_t get_status(struct vio_transport *t)
 	return status;
 }
 
+static void forget_ring(struct sim *sim, struct sim_queue *queue)
+{
+	/* up to here all of it was ours to use */
+	for (struct sim_request *r = queue->requests; r; r = r->next) {
+		sim_request_touch(sim, r);
+	}
+	sim_forget_requests(queue);
+	sim_ring_close(&queue->ring);
+	queue->has_ring = false;
+}
+
 /* The lock keeps the thread away: when this returns, nothing of the driver is in use. */
 static void reset(struct sim *sim)
 {
@@ -89,16 +102,9 @@ static void reset(struct sim *sim)
 	if (sim->knobs.stuck_reset) {
 		return;
 	}
-	/* up to here all of it was ours to use */
 	for (unsigned i = 0; i < sim->queue_count; i++) {
-		for (struct sim_request *r = sim->queues[i].requests; r; r = r->next) {
-			sim_request_touch(sim, r);
-		}
-	}
-	sim_forget_requests(sim);
-	for (unsigned i = 0; i < sim->queue_count; i++) {
-		sim_ring_close(&sim->queues[i].ring);
-		sim->queues[i].has_ring = false;
+		forget_ring(sim, &sim->queues[i]);
+		sim->queues[i].was_reset = false;
 	}
 	sim->accepted = 0;
 	sim->events = 0;
@@ -241,19 +247,29 @@ static void check_legacy_layout(struct sim *sim, const struct vio_ring_address *
 	}
 }
 
-static void check_setup(struct sim *sim, const struct vio_ring_address *ring)
+static bool accepted(const struct sim *sim, unsigned bit)
+{
+	return (sim->accepted & (UINT64_C(1) << bit)) != 0;
+}
+
+static void check_setup(struct sim *sim, uint16_t index, const struct vio_ring_address *ring)
 {
 	uint8_t before = sim->options.legacy ? VIRTIO_CONFIG_S_DRIVER : VIRTIO_CONFIG_S_FEATURES_OK;
 	unsigned max = sim->knobs.queue_max ? sim->knobs.queue_max : sim->options.queue_max;
 
-	if (!(sim->status & before) || (sim->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+	if (!(sim->status & before) ||
+	    ((sim->status & VIRTIO_CONFIG_S_DRIVER_OK) && index < sim->queue_count &&
+	     !sim->queues[index].was_reset)) {
 		sim_complain(sim, "a queue is set up in status 0x%02x", sim->status);
 	}
-	if (ring->size == 0 || (ring->size & (ring->size - 1)) || ring->size > max ||
-	    (sim->options.fixed_queue && ring->size != max)) {
+	if (ring->size == 0 ||
+	    (!accepted(sim, VIRTIO_F_RING_PACKED) && (ring->size & (ring->size - 1))) ||
+	    ring->size > max || (sim->options.fixed_queue && ring->size != max)) {
 		sim_complain(sim, "a queue of %u entries is set up", ring->size);
 	}
-	if (ring->descriptors.raw % 16 || ring->driver_area.raw % 2 || ring->device_area.raw % 4) {
+	if (ring->descriptors.raw % 16 ||
+	    ring->driver_area.raw % (accepted(sim, VIRTIO_F_RING_PACKED) ? 4 : 2) ||
+	    ring->device_area.raw % 4) {
 		sim_complain(sim, "a part of the ring is not aligned");
 	}
 	if (sim->options.legacy) {
@@ -261,29 +277,96 @@ static void check_setup(struct sim *sim, const struct vio_ring_address *ring)
 	}
 }
 
+static void *table_at(void *pool, uint64_t iova, size_t size)
+{
+	return sim_pool_at(pool, iova, size);
+}
+
+/* 2.7, 2.8: what the areas are depends on the kind of ring. */
+static bool open_ring(struct sim *sim, struct sim_queue *queue, const struct vio_ring_address *ring)
+{
+	size_t n = ring->size;
+	bool packed = accepted(sim, VIRTIO_F_RING_PACKED);
+	struct sim_ring_options is = {
+		.size = ring->size,
+		.packed = packed,
+		.indirect = accepted(sim, VIRTIO_RING_F_INDIRECT_DESC),
+		.event_index = accepted(sim, VIRTIO_RING_F_EVENT_IDX),
+		.in_order = accepted(sim, VIRTIO_F_IN_ORDER),
+		.descriptors = sim_pool_at(sim->pool, ring->descriptors.raw, 16 * n),
+		.driver_area =
+			sim_pool_at(sim->pool, ring->driver_area.raw, packed ? 4 : 6 + 2 * n),
+		.device_area =
+			sim_pool_at(sim->pool, ring->device_area.raw, packed ? 4 : 6 + 8 * n),
+		.at = table_at,
+		.context = sim->pool,
+	};
+
+	if (!is.descriptors || !is.driver_area || !is.device_area) {
+		return false;
+	}
+	sim_ring_close(&queue->ring);
+	sim_ring_open(&queue->ring, &is);
+	queue->has_ring = true;
+	queue->was_reset = false;
+	return true;
+}
+
 static int queue_setup(struct vio_transport *t, uint16_t index, const struct vio_ring_address *ring,
 		       struct vio_error *err)
 {
 	struct sim *sim = sim_of(t);
-	size_t n = ring->size;
-	void *descriptors, *driver_area, *device_area;
-	struct sim_queue *queue;
+	bool is_open;
 
 	pthread_mutex_lock(&sim->lock);
-	check_setup(sim, ring);
-	descriptors = sim_pool_at(sim->pool, ring->descriptors.raw, 16 * n);
-	driver_area = sim_pool_at(sim->pool, ring->driver_area.raw, 6 + 2 * n);
-	device_area = sim_pool_at(sim->pool, ring->device_area.raw, 6 + 8 * n);
-	if (index >= sim->queue_count || !descriptors || !driver_area || !device_area) {
-		pthread_mutex_unlock(&sim->lock);
-		return vio_fail(err, -EINVAL, "%s: no such queue, or no such memory", t->name);
-	}
-	queue = &sim->queues[index];
-	sim_ring_close(&queue->ring);
-	sim_ring_open(&queue->ring, ring->size, descriptors, driver_area, device_area);
-	queue->has_ring = true;
+	check_setup(sim, index, ring);
+	is_open = index < sim->queue_count && open_ring(sim, &sim->queues[index], ring);
 	pthread_mutex_unlock(&sim->lock);
-	return 0;
+	return is_open ? 0
+		       : vio_fail(err, -EINVAL, "%s: no such queue, or no such memory", t->name);
+}
+
+/* 2.6.1.1: from here on nothing of the driver is in use. */
+static void queue_reset(struct vio_transport *t, uint16_t index)
+{
+	struct sim *sim = sim_of(t);
+
+	pthread_mutex_lock(&sim->lock);
+	sim->counts.queue_resets++;
+	if (index >= sim->queue_count || !accepted(sim, VIRTIO_F_RING_RESET)) {
+		sim_complain(sim, "a queue is reset that cannot be");
+	}
+	if (!sim->knobs.stuck_queue) {
+		forget_ring(sim, &sim->queues[index]);
+		sim->queues[index].was_reset = true;
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
+static int queue_is_reset(struct vio_transport *t, uint16_t index)
+{
+	struct sim *sim = sim_of(t);
+	bool is_reset;
+
+	pthread_mutex_lock(&sim->lock);
+	is_reset = sim->queues[index].was_reset;
+	pthread_mutex_unlock(&sim->lock);
+	return is_reset;
+}
+
+/* 2.9: the queue, and where the driver is in its ring. */
+static void check_notice(struct sim *sim, struct sim_queue *queue, uint32_t value)
+{
+	pthread_mutex_lock(&sim->lock);
+	if (!accepted(sim, SIM_F_NOTIFICATION_DATA)) {
+		if (value >> 16) {
+			sim_complain(sim, "a notification carries data: 0x%x", value);
+		}
+	} else if (!queue->has_ring ||
+		   !sim_ring_goes_on_at(&queue->ring, (uint16_t)(value >> 16))) {
+		sim_complain(sim, "a notification says 0x%x, and the driver is elsewhere", value);
+	}
+	pthread_mutex_unlock(&sim->lock);
 }
 
 static void notify(struct vio_transport *t, uint16_t index, uint32_t value)
@@ -300,6 +383,10 @@ static void notify(struct vio_transport *t, uint16_t index, uint32_t value)
 		pthread_mutex_unlock(&sim->lock);
 	}
 	sim->notifications++;
+	/* to look at the ring takes the lock: not where it would hide a race */
+	if (value >> 16) {
+		check_notice(sim, &sim->queues[index], value);
+	}
 	/*
 	 * Without the lock: a notification does not wait for the device. With several
 	 * queues one may come while another thread resets it.
@@ -396,6 +483,8 @@ static const struct vio_transport_ops all_ops = {
 	.config_generation = config_generation,
 	.queue_max_size = queue_max_size,
 	.queue_setup = queue_setup,
+	.queue_reset = queue_reset,
+	.queue_is_reset = queue_is_reset,
 	.notify = notify,
 	.wait_fd = wait_fd,
 	.wait_arm = wait_arm,

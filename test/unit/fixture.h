@@ -24,6 +24,9 @@
 #include <string.h>
 #include <time.h>
 
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
 #include <vio/blk.h>
 #include <vio/log.h>
 
@@ -41,6 +44,20 @@ extern struct vio_error err;
 /* What the library logged since open_sim(), by enum vio_log_level, and the last line. */
 extern unsigned logged[4];
 extern char last_line[512];
+
+#define NOTIFICATION_DATA 38 /* as VIRTIO_F_…, which Debian 12's headers lack */
+
+/* Rings of every kind: offered by turns by the devices of options_of(). */
+#define RING_FEATURES                                                                              \
+	(BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |                         \
+	 BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_F_RING_RESET) |           \
+	 BIT(NOTIFICATION_DATA))
+
+enum {
+	RING_CHOICES = 8,
+};
+
+uint64_t ring_features(int choice);
 
 /* Every sort of device and of memory: the index of a loop test picks one, modulo KINDS. */
 enum {

@@ -9,8 +9,8 @@
 
 static Suite *(*const suites[])(void) = {
 	/* lib/ */
-	split_suite,
-	split_race_suite,
+	ring_suite,
+	ring_race_suite,
 	spin_suite,
 	device_suite,
 	wait_suite,
@@ -18,6 +18,7 @@ static Suite *(*const suites[])(void) = {
 	blk_queues_suite,
 	blk_range_suite,
 	blk_split_suite,
+	blk_rings_suite,
 	blk_resources_suite,
 	config_suite,
 	ring_faults_suite,

@@ -13,8 +13,8 @@
 	} while (0)
 
 /* lib/ */
-Suite *split_suite(void);
-Suite *split_race_suite(void);
+Suite *ring_suite(void);
+Suite *ring_race_suite(void);
 Suite *spin_suite(void);
 Suite *device_suite(void);
 Suite *wait_suite(void);
@@ -22,6 +22,7 @@ Suite *blk_suite(void);
 Suite *blk_queues_suite(void);
 Suite *blk_range_suite(void);
 Suite *blk_split_suite(void);
+Suite *blk_rings_suite(void);
 Suite *blk_resources_suite(void);
 Suite *config_suite(void);
 Suite *ring_faults_suite(void);

@@ -108,7 +108,7 @@ START_TEST(test_features)
 	struct sim_options o = with_all_fields();
 	uint64_t known = ALL_FIELDS | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_BLK_F_RO) |
 			 BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_F_ACCESS_PLATFORM) |
-			 BIT(VIRTIO_F_ORDER_PLATFORM) | BIT(15 /* lifetime */);
+			 BIT(VIRTIO_F_ORDER_PLATFORM) | BIT(15 /* lifetime */) | RING_FEATURES;
 
 	o.features = UINT64_MAX;
 	open_disk(&o, NULL);

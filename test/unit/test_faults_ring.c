@@ -2,13 +2,11 @@
 /*
  * What a broken or hostile device may do with its half of the ring and with the
  * status byte: rules 1 to 6 and 14 of our list, through the whole block class.
- * Ring entries one by one are in test_split.c.
+ * Ring entries one by one are in test_ring.c.
  */
-#include "fixture.h"
+#include "ring_fixture.h"
 
 #include <pthread.h>
-
-#include "split.h"
 
 enum {
 	BOUND_MS = 2000,
@@ -49,36 +47,69 @@ static void assert_broken_then_restart(void)
 	assert_restarts();
 }
 
+/* What says something in every ring; what a packed one, or one with tables, has no word for. */
+enum {
+	ANY_RING,
+	SPLIT_RING,
+	SPLIT_WITHOUT_TABLES,
+};
+
 static const struct {
 	const char *what;
 	struct sim_fault fault;
+	int where;
 } ring_faults[] = {
-	{"an id of the size of the ring", {.kind = SIM_ID, .value = 256}},
-	{"an id of all ones", {.kind = SIM_ID, .value = UINT32_MAX}},
-	{"an id that is right in its low 16 bits", {.kind = SIM_ID_PLUS, .value = 0x10000}},
-	{"an id that is right in its low 31 bits", {.kind = SIM_ID_PLUS, .value = 0x80000000}},
-	{"an id in the middle of a chain", {.kind = SIM_ID_PLUS, .value = 1}},
-	{"an id that nobody uses", {.kind = SIM_ID, .value = 200}},
-	{"an id twice", {.kind = SIM_TWICE}},
-	{"an index one too far", {.kind = SIM_JUMP, .value = 3}},
-	{"an index that jumps", {.kind = SIM_JUMP, .value = 1000}},
-	{"an index that goes back", {.kind = SIM_JUMP, .value = UINT16_MAX - 1}},
+	{"an id of the size of the ring", {.kind = SIM_ID, .value = 256}, ANY_RING},
+	{"an id of all ones", {.kind = SIM_ID, .value = UINT32_MAX}, ANY_RING},
+	{"an id that nobody uses", {.kind = SIM_ID, .value = 200}, ANY_RING},
+	{"an id twice", {.kind = SIM_TWICE}, ANY_RING},
+	{"an id that is right in its low 16 bits",
+	 {.kind = SIM_ID_PLUS, .value = 0x10000},
+	 SPLIT_RING},
+	{"an id that is right in its low 31 bits",
+	 {.kind = SIM_ID_PLUS, .value = 0x80000000},
+	 SPLIT_RING},
+	{"an index one too far", {.kind = SIM_JUMP, .value = 3}, SPLIT_RING},
+	{"an index that jumps", {.kind = SIM_JUMP, .value = 1000}, SPLIT_RING},
+	{"an index that goes back", {.kind = SIM_JUMP, .value = UINT16_MAX - 1}, SPLIT_RING},
+	{"an id in the middle of a chain", {.kind = SIM_ID_PLUS, .value = 1}, SPLIT_WITHOUT_TABLES},
 };
 
 enum {
-	RING_FAULTS = sizeof(ring_faults) / sizeof(ring_faults[0])
+	RING_FAULTS = sizeof(ring_faults) / sizeof(ring_faults[0]),
+	RING_FAULT_TESTS = RING_FAULTS * OPS * RING_CHOICES,
 };
+
+/* The fault decides which rings can have it. */
+static uint64_t features_of_fault(int choice, int where)
+{
+	uint64_t features = ring_features(choice);
+
+	if (where >= SPLIT_RING) {
+		features &= ~BIT(VIRTIO_F_RING_PACKED);
+	}
+	if (where == SPLIT_WITHOUT_TABLES) {
+		features &= ~BIT(VIRTIO_RING_F_INDIRECT_DESC);
+	}
+	return features;
+}
 
 /* Three requests at once, the second one meets the fault. */
 START_TEST(test_ring_faults)
 {
 	enum vio_blk_op op = ops[_i % OPS];
-	struct sim_fault fault = ring_faults[_i / OPS].fault;
+	int number = _i / OPS % RING_FAULTS;
+	struct sim_fault fault = ring_faults[number].fault;
+	struct sim_options o = options_of(_i);
+	struct vio_blk_options wish = {.timeout_ms = 200};
 	static uint8_t buffers[3][SECTOR];
 	struct simple requests[3];
 	unsigned failed = 0;
 
-	open_patient(_i, 200);
+	o.features &= ~RING_FEATURES;
+	o.features |= features_of_fault(_i / (OPS * RING_FAULTS), ring_faults[number].where) &
+		      (o.legacy ? UINT32_MAX : UINT64_MAX);
+	open_disk(&o, &wish);
 	fault.skip = 1;
 	fault.times = 1;
 	sim_fault(sim, fault);
@@ -105,7 +136,7 @@ START_TEST(test_ring_faults)
 		failed += result != 0;
 	}
 	ck_assert_msg(failed > 0 || fault.kind == SIM_TWICE || fault.kind == SIM_JUMP,
-		      "%s was believed", ring_faults[_i / OPS].what);
+		      "%s was believed", ring_faults[number].what);
 	assert_broken_then_restart();
 }
 END_TEST
@@ -134,12 +165,17 @@ START_TEST(test_not_published)
 	struct iovec iov = {sectors[1], SECTOR};
 	struct vio_blk_request hidden = {.op = VIO_BLK_READ, .iov = &iov, .iov_count = 1};
 	struct simple shown;
+	uint64_t features;
+	bool is_one;
 
 	open_some(_i);
 	sim_knobs(sim)->hold = true;
 	ck_assert_int_eq(submit(&shown, VIO_BLK_READ, 0, sectors[0], SECTOR), 0);
 	ck_assert_int_eq(vio_blk_submit(queue, &hidden), 0);
-	sim_push_used(sim, 3, 0); /* its head: the first one takes descriptors 0 to 2 */
+	/* its number: the first one took descriptor 0, or 0 to 2 */
+	features = sim_accepted_features(sim);
+	is_one = features & (BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_RING_F_INDIRECT_DESC));
+	sim_push_used(sim, is_one ? 1 : 3, 0);
 	reap(2);
 	ck_assert_int_eq(shown.request.result, -EPROTO);
 	ck_assert_int_eq(hidden.result, -EPROTO);
@@ -181,6 +217,7 @@ START_TEST(test_large_request_breaks)
 	struct simple large;
 
 	o.flavour = SIM_TRACKED;
+	o.features |= ring_features(_i);
 	o.config.seg_max = htole32(1);
 	o.config.size_max = htole32(512);
 	o.features |= BIT(VIRTIO_BLK_F_SIZE_MAX);
@@ -322,43 +359,40 @@ START_TEST(test_read_once)
 	enum {
 		SIZE = 4
 	};
-	struct split_layout layout = split_layout(SIZE, 4);
 	struct vio_segment segment = {{0x1000}, 1};
-	char *memory = aligned_alloc(4096, 4096);
-	uint8_t *used = (uint8_t *)memory + layout.used_offset;
-	struct flipper flipper = {(uint32_t *)(void *)(used + 4), false};
-	struct split_ring ring = {0};
+	struct flipper flipper = {.stop = false};
+	uint8_t *used;
 	struct vio_queue_used out = {0};
-	const struct frames no_frames = {.table_segments = -1};
 	unsigned good = 0, bad = 0;
 	pthread_t thread;
 
-	ck_assert_int_eq(split_init(&ring, memory, SIZE, 4, &no_frames, false), 0);
+	open_ring_of(0, SIZE, 4);
+	used = device.device_area;
+	flipper.id = (uint32_t *)(void *)(used + 4);
 	ck_assert_int_eq(pthread_create(&thread, NULL, flip, &flipper), 0);
 	for (int i = 0; i < 2000000 && (good < 20000 || bad < 20000); i++) {
-		int id = split_add(&ring, &segment, 0, 1);
+		int id = queue_add(&ours, &segment, 0, 1);
 
 		must(id >= 0);
-		split_publish(&ring);
+		ring_publish();
 		__atomic_store_n((uint16_t *)(void *)(used + 2), htole16(1), __ATOMIC_RELEASE);
-		if (split_reap(&ring, &out, 1) == 1) {
+		if (queue_reap(&ours, &out, 1) == 1) {
 			must(out.id == id);
 			good++;
 		} else {
-			must(ring.fault[0] != '\0');
+			must(ours.ring.fault[0] != '\0');
 			bad++;
 		}
-		/* all but the flipping field: as split_clear() */
-		while (split_take(&ring) >= 0) {
+		/* all but the flipping field: as ring_clear() */
+		while (ring_take(&ours.ring) >= 0) {
 		}
-		ring.used_index = 0;
-		ring.free_count = SIZE;
-		ring.fault[0] = '\0';
+		ours.ring.next_used = 0;
+		ours.ring.free_count = SIZE;
+		ours.ring.fault[0] = '\0';
 	}
 	__atomic_store_n(&flipper.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	split_free(&ring);
-	free(memory);
+	close_ring();
 }
 END_TEST
 
@@ -368,11 +402,11 @@ Suite *ring_faults_suite(void)
 	TCase *tcase = tcase_create("ring");
 
 	tcase_add_checked_fixture(tcase, NULL, close_disk);
-	tcase_add_loop_test(tcase, test_ring_faults, 0, RING_FAULTS * OPS);
-	tcase_add_loop_test(tcase, test_out_of_the_blue, 0, 4);
-	tcase_add_loop_test(tcase, test_not_published, 0, 3);
-	tcase_add_loop_test(tcase, test_good_before_bad, 0, 3);
-	tcase_add_loop_test(tcase, test_large_request_breaks, 0, 12);
+	tcase_add_loop_test(tcase, test_ring_faults, 0, RING_FAULT_TESTS);
+	tcase_add_loop_test(tcase, test_out_of_the_blue, 0, 48);
+	tcase_add_loop_test(tcase, test_not_published, 0, 48);
+	tcase_add_loop_test(tcase, test_good_before_bad, 0, 48);
+	tcase_add_loop_test(tcase, test_large_request_breaks, 0, 16);
 	tcase_add_test(tcase, test_read_once);
 	suite_add_tcase(suite, tcase);
 

@@ -37,7 +37,8 @@ struct vio_device_wishes {
 	uint32_t device_type; /* VIRTIO_ID_… */
 	/* accepted where offered; ACCESS_PLATFORM is the transport's matter and always is */
 	uint64_t wanted;
-	uint64_t required; /* refused without; a subset of wanted */
+	uint64_t required; /* fails without, even if it is not in wanted */
+	uint64_t refused;  /* done without, even if it is in wanted */
 };
 
 /**

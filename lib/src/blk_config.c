@@ -283,7 +283,7 @@ void blk_limits_set(struct blk_limits *limits, const struct vio_blk_info *info)
 	limits->size_max = (size_max < BLK_REQUEST_MAX ? size_max : BLK_REQUEST_MAX) - 1;
 	limits->size_mask = info->block_size - 1;
 	limits->sector_mask = info->block_size / VIO_BLK_SECTOR_SIZE - 1;
-	limits->may_write = !info->read_only;
+	limits->op_last = info->read_only ? VIO_BLK_READ : VIO_BLK_WRITE;
 }
 
 bool blk_config_resized(struct vio_blk *blk)

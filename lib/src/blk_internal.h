@@ -79,7 +79,7 @@ struct blk_limits {
 	uint64_t capacity_sectors;
 	uint32_t size_max; /* bytes less one */
 	uint32_t size_mask, sector_mask;
-	bool may_write;
+	uint32_t op_last; /* VIO_BLK_WRITE, or READ where it is read-only */
 };
 
 /* Of one thread, in cache lines of its own. */

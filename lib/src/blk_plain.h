@@ -19,8 +19,8 @@ static inline bool plain_is(const struct vio_blk_queue *queue,
 	uint64_t capacity;
 	size_t size;
 
-	if (request->op > VIO_BLK_WRITE || request->iov_count != 1 || queue->continuing ||
-	    !blk_is_good(blk) || (request->op == VIO_BLK_WRITE && !limits->may_write)) {
+	if (request->op > limits->op_last || request->iov_count != 1 || queue->continuing ||
+	    !blk_is_good(blk)) {
 		return false;
 	}
 	size = request->iov->iov_len;
@@ -31,38 +31,43 @@ static inline bool plain_is(const struct vio_blk_queue *queue,
 	       size / VIO_BLK_SECTOR_SIZE <= capacity - request->start_sector;
 }
 
-static inline void plain_write_frame(struct vio_blk_queue *queue, uint16_t id,
+static inline void plain_write_frame(const struct vio_queue *ring, char *frame,
 				     const struct vio_blk_request *request)
 {
-	struct virtio_blk_outhdr *header = frame_header(&queue->ring->frames, id);
+	struct virtio_blk_outhdr *header = (void *)frame;
 
-	header->type = wire32(request->op == VIO_BLK_WRITE ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+	header->type = wire32(request->op); /* VIRTIO_BLK_T_IN and OUT are 0 and 1, too */
 	header->ioprio = wire32(0);
 	header->sector = wire64(request->start_sector);
-	*(uint8_t *)frame_footer(&queue->ring->frames, id) = BLK_STATUS_UNSET;
+	frame[ring->frames.footer_offset] = (char)BLK_STATUS_UNSET;
+}
+
+/* Of one segment that the device reads, or writes. */
+static inline uint32_t plain_shape(enum vio_blk_op op)
+{
+	return op == VIO_BLK_WRITE ? ring_shape(1, 0) : ring_shape(0, 1);
 }
 
 /* False: nothing was done. */
 static inline bool plain_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
 {
+	struct vio_queue *ring = queue->ring;
 	struct vio_segment segment;
+	struct ring_chain *chain;
 	struct blk_slot *slot;
-	int id;
 
 	if (!LIKELY(plain_is(queue, request)) ||
 	    !LIKELY(vio_dma_lookup(queue->blk->dma, request->iov->iov_base, request->iov->iov_len,
 				   &segment))) {
 		return false;
 	}
-	id = queue_next(queue->ring);
-	if (!LIKELY(id >= 0)) {
+	chain = ring_prepared(&ring->ring, plain_shape(request->op));
+	if (!LIKELY(chain != NULL)) {
 		return false;
 	}
-	plain_write_frame(queue, (uint16_t)id, request);
-	if (!LIKELY(queue_add_one(queue->ring, segment, request->op == VIO_BLK_READ))) {
-		return false;
-	}
-	slot = &queue->slots[id];
+	slot = &queue->slots[ring->ring.free_head];
+	plain_write_frame(ring, chain->frame, request);
+	queue_add_prepared(ring, chain, segment);
 	slot->request = request;
 	slot->seen_ms = 0;
 	slot->is_plain = true;
@@ -85,10 +90,11 @@ static inline void plain_end(struct blk_slot *slot)
 }
 
 /* The request that chain @id was, if all is well with it; NULL: go the general way. */
-static inline struct vio_blk_request *plain_finish(struct vio_blk_queue *queue, uint16_t id)
+static inline struct vio_blk_request *plain_finish(struct vio_blk_queue *queue, const char *frame,
+						   uint32_t id)
 {
 	struct blk_slot *slot = &queue->slots[id];
-	const uint8_t *status = frame_footer(&queue->ring->frames, id);
+	const uint8_t *status = (const uint8_t *)frame + queue->ring->frames.footer_offset;
 	struct vio_blk_request *request = slot->request;
 
 	if (!LIKELY(slot->is_plain) ||

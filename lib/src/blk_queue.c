@@ -6,10 +6,6 @@
 
 #include "blk_plain.h"
 
-enum {
-	REAP_BATCH = 32,
-};
-
 static void append(struct blk_list *list, struct vio_blk_request *request)
 {
 	request->next = NULL;
@@ -220,24 +216,25 @@ static struct vio_blk_request *finish_part(struct vio_blk_queue *queue, uint16_t
 	return is_done(request) ? request : NULL;
 }
 
-/* Returns how many requests the completions finished. */
-static unsigned finish_parts(struct vio_blk_queue *queue, const struct vio_queue_used *used,
-			     unsigned count, struct vio_blk_request **done)
+/* Where the requests go that completions finish. */
+struct finishing {
+	struct vio_blk_queue *queue;
+	struct vio_blk_request **done;
+};
+
+static inline void finish(void *context, const struct ring_chain *chain, uint32_t id,
+			  uint32_t length)
 {
-	unsigned n = 0;
+	struct finishing *f = context;
+	struct vio_blk_request *request = plain_finish(f->queue, chain->frame, id);
 
-	for (unsigned i = 0; i < count; i++) {
-		struct vio_blk_request *request = plain_finish(queue, used[i].id);
-
-		if (!LIKELY(request != NULL)) {
-			request = finish_part(queue, used[i].id);
-		}
-		if (LIKELY(request != NULL)) {
-			done[n++] = request;
-		}
+	(void)length;
+	if (!LIKELY(request != NULL)) {
+		request = finish_part(f->queue, (uint16_t)id);
 	}
-	queue->in_flight -= n;
-	return n;
+	if (LIKELY(request != NULL)) {
+		*f->done++ = request;
+	}
 }
 
 /* The ring is not touched from here on until the device is GOOD again. */
@@ -249,18 +246,35 @@ static void settle(struct vio_blk_queue *queue)
 	}
 }
 
-static unsigned reap_batch(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max,
-			   int *got)
+static void note_violation(struct vio_blk_queue *queue)
 {
-	struct vio_queue_used used[REAP_BATCH];
+	queue->stats.violations++;
+	blk_mark(queue->blk, -EPROTO, vio_queue_fault(queue->ring));
+}
 
-	*got = queue_reap(queue->ring, used, max < REAP_BATCH ? max : REAP_BATCH);
-	if (*got < 0) {
-		queue->stats.violations++;
-		blk_mark(queue->blk, -EPROTO, vio_queue_fault(queue->ring));
-		return 0;
+__attribute__((noinline)) static unsigned
+reap_in_order(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
+{
+	struct finishing f = {queue, done};
+
+	if (queue_reap_in_order(queue->ring, max, finish, &f) < 0) {
+		note_violation(queue);
 	}
-	return finish_parts(queue, used, (unsigned)*got, done);
+	return (unsigned)(f.done - done);
+}
+
+/* As many completions as there is room for requests; one may finish none. */
+static unsigned reap_ring(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
+{
+	struct finishing f = {queue, done};
+
+	if (queue_is_in_order(queue->ring)) {
+		return reap_in_order(queue, done, max);
+	}
+	if (queue_reap(queue->ring, max, finish, &f) < 0) {
+		note_violation(queue);
+	}
+	return (unsigned)(f.done - done);
 }
 
 /* What a reset left; the reset itself is thread 0's. */
@@ -278,18 +292,20 @@ static unsigned reap_failed(struct vio_blk_queue *queue, struct vio_blk_request 
 	return n;
 }
 
-unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
+__attribute__((noinline)) static unsigned
+reap_all(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
 {
 	unsigned n = 0;
-	int got = REAP_BATCH;
 
 	if (queue->finished.first) {
 		n = take_finished(queue, done, max);
 	}
-	/* a batch that was not full took all there is; a ring is ours while all is well */
-	while (n < max && got == REAP_BATCH && blk_is_good(queue->blk) &&
-	       queue_has_used(queue->ring)) {
-		n += reap_batch(queue, done + n, max - n, &got);
+	/* a ring is ours while all is well */
+	while (n < max && blk_is_good(queue->blk) && queue_has_used(queue->ring)) {
+		unsigned reaped = reap_ring(queue, done + n, max - n);
+
+		queue->in_flight -= reaped;
+		n += reaped;
 	}
 	if (!blk_is_good(queue->blk)) {
 		n += reap_failed(queue, done + n, max - n);
@@ -297,6 +313,16 @@ unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done
 		continue_waiting(queue);
 	}
 	return n;
+}
+
+/* Who polls finds nothing most of the time, and finds that out with a few instructions. */
+unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
+{
+	if (blk_is_good(queue->blk) && !queue_has_used(queue->ring) && !queue->finished.first &&
+	    !queue->continuing) {
+		return 0;
+	}
+	return reap_all(queue, done, max);
 }
 
 unsigned vio_blk_in_flight(const struct vio_blk_queue *queue)

@@ -174,7 +174,7 @@ bool packed_arm(struct ring *ring, bool interrupts)
 	return packed_has_used(ring);
 }
 
-int packed_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned max)
+int packed_reap_in_order(struct ring *ring, unsigned max, ring_taker *take, void *context)
 {
 	const struct vring_packed_desc *descriptor = NULL;
 	unsigned n = 0;
@@ -191,7 +191,8 @@ int packed_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigne
 				return n ? (int)n : -EPROTO;
 			}
 		}
-		packed_skip(ring, &ring->next_used, ring_pass_on(ring, &used[n++]));
+		packed_skip(ring, &ring->next_used, ring_pass_on(ring, take, context));
+		n++;
 	}
 	return (int)n;
 }

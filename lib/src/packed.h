@@ -42,7 +42,7 @@ int packed_add_slowly(struct ring *ring, const struct vio_segment *segments, uns
 		      unsigned writes);
 void packed_write_table(struct ring *ring, uint16_t id, unsigned reads, unsigned writes);
 bool packed_wants_notice(const struct ring *ring, uint16_t offset, unsigned count);
-int packed_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned max);
+int packed_reap_in_order(struct ring *ring, unsigned max, ring_taker *take, void *context);
 
 /* The next descriptor of the ring. Without @flags the device takes it for its own no more
  * than before. */
@@ -66,6 +66,18 @@ static inline void packed_write(struct ring *ring, struct vio_segment segment, u
 	}
 }
 
+/* The chain of ring_prepared(), its data filled in; @entries of its table are used. */
+static inline int packed_add_prepared(struct ring *ring, struct ring_chain *chain, unsigned entries)
+{
+	uint16_t id = ring->free_head;
+	uint32_t length = entries * (uint32_t)sizeof(struct vring_packed_desc);
+
+	packed_write(ring, (struct vio_segment){{chain->table}, length}, id, VRING_DESC_F_INDIRECT);
+	ring->free_head = chain->next;
+	ring_count_in(ring, chain, 1);
+	return id;
+}
+
 /* See queue.h; published by packed_publish(). */
 static inline int packed_add(struct ring *ring, const struct vio_segment *segments, unsigned reads,
 			     unsigned writes)
@@ -84,14 +96,8 @@ static inline int packed_add(struct ring *ring, const struct vio_segment *segmen
 		}
 		packed_write_table(ring, id, reads, writes);
 	}
-	ring_fill_table(chain, segments, total);
-	packed_write(ring,
-		     frame_segment(frames, id, frames->table_offset,
-				   (total + frames->edges) * sizeof(struct vring_packed_desc)),
-		     id, VRING_DESC_F_INDIRECT);
-	ring->free_head = chain->next;
-	ring_count_in(ring, chain, 1);
-	return id;
+	ring_fill_table(ring, chain, segments, total);
+	return packed_add_prepared(ring, chain, total + frames->edges);
 }
 
 /* True if the device wants to be notified of what was published. */
@@ -166,15 +172,14 @@ static inline uint32_t packed_length(const struct vring_packed_desc *descriptor)
 	return load32((const __virtio32 *)&descriptor->len);
 }
 
-static inline int packed_reap(struct ring *ring, struct vio_queue_used *used, unsigned max)
+/* Not in order. */
+static ALWAYS_INLINE int packed_reap(struct ring *ring, unsigned max, ring_taker *take,
+				     void *context)
 {
 	const struct vring_packed_desc *descriptor;
 	struct ring_harvest harvest;
 	unsigned n = 0;
 
-	if (!LIKELY(!ring->is_in_order)) {
-		return packed_reap_in_order(ring, used, max);
-	}
 	if (ring->fault[0]) {
 		return -EPROTO;
 	}
@@ -189,8 +194,8 @@ static inline int packed_reap(struct ring *ring, struct vio_queue_used *used, un
 			ring_refuse_id(ring, id);
 			return n ? (int)n : -EPROTO;
 		}
-		used[n].id = (uint16_t)id;
-		used[n++].length = packed_length(descriptor);
+		take(context, chain, id, packed_length(descriptor));
+		n++;
 		packed_skip(ring, &harvest.next_used, chain->count);
 		ring_harvest_one(&harvest, chain, id, chain);
 	}

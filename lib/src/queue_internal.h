@@ -74,10 +74,18 @@ static inline uint32_t queue_notice(const struct vio_queue *queue)
 	return queue->index | (queue->has_notification_data ? (uint32_t)where << 16 : 0);
 }
 
-static inline bool queue_add_one(struct vio_queue *queue, struct vio_segment segment,
-				 bool is_written)
+/* The chain of ring_prepared(), for one segment. */
+static inline void queue_add_prepared(struct vio_queue *queue, struct ring_chain *chain,
+				      struct vio_segment segment)
 {
-	return queue_add(queue, &segment, !is_written, is_written) >= 0;
+	struct ring *ring = &queue->ring;
+
+	ring_fill_entry(ring_data(ring, chain), segment);
+	if (ring->is_packed) {
+		packed_add_prepared(ring, chain, 1 + queue->frames.edges);
+	} else {
+		split_add_prepared(ring, chain);
+	}
 }
 
 static inline bool queue_kick(struct vio_queue *queue)
@@ -90,10 +98,19 @@ static inline bool queue_kick(struct vio_queue *queue)
 	return true;
 }
 
-static inline int queue_reap(struct vio_queue *queue, struct vio_queue_used *used, unsigned max)
+static inline bool queue_is_in_order(const struct vio_queue *queue)
 {
-	int n = queue->ring.is_packed ? packed_reap(&queue->ring, used, max)
-				      : split_reap(&queue->ring, used, max);
+	return !LIKELY(!queue->ring.is_in_order);
+}
+
+int queue_reap_in_order(struct vio_queue *queue, unsigned max, ring_taker *take, void *context);
+
+/* Where it is not in order. That has a call of its own, which would keep @context in memory. */
+static ALWAYS_INLINE int queue_reap(struct vio_queue *queue, unsigned max, ring_taker *take,
+				    void *context)
+{
+	int n = queue->ring.is_packed ? packed_reap(&queue->ring, max, take, context)
+				      : split_reap(&queue->ring, max, take, context);
 
 	return n > 0 && queue->fruitless ? queue_was_worth_waiting(queue, n) : n;
 }

@@ -22,12 +22,14 @@ void ring_clear(struct ring *ring, void *memory, const struct ring_options *opti
 	for (unsigned i = 0; i < ring->size; i++) {
 		ring->chains[i].next = (uint16_t)((i + 1) % ring->size);
 		ring->chains[i].last = (uint16_t)i;
-		if (ring->frames->table_segments >= 0) {
-			ring->chains[i].data =
-				(struct vring_desc *)frame_table(ring->frames, (uint16_t)i) +
-				(ring->frames->header_size != 0);
+		if (ring->frames->of) {
+			ring->chains[i].frame = ring->frames->of[i].memory;
+			ring->chains[i].table =
+				ring->frames->of[i].iova.raw + ring->frames->table_offset;
 		}
 	}
+	ring->data_offset = (uint16_t)(ring->frames->table_offset +
+				       (ring->frames->header_size ? sizeof(struct vring_desc) : 0));
 	ring->free_head = 0;
 	ring->free_count = ring->size;
 	ring->in_flight = 0;

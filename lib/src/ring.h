@@ -24,13 +24,15 @@
 
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 
+/* 32 bytes: all that the way of nearly every chain needs, in one place. */
 struct ring_chain {
-	struct vring_desc *data; /* where those of its data begin in its table */
-	uint32_t position;       /* the how-manieth it is; see ring.added */
-	uint32_t shape;          /* that its table was written for; 0: none */
-	uint16_t next;           /* in the free list; split: of descriptors in a chain, too */
-	uint16_t last;           /* split: descriptor */
-	uint16_t count;          /* of descriptors in the ring; 0: it is not in flight */
+	char *frame;       /* see frame.h; NULL: none */
+	uint64_t table;    /* where the device finds its table */
+	uint32_t position; /* the how-manieth it is; see ring.added */
+	uint32_t shape;    /* that its table was written for; 0: none */
+	uint16_t next;     /* in the free list; split: of descriptors in a chain, too */
+	uint16_t last;     /* split: descriptor */
+	uint16_t count;    /* of descriptors in the ring; 0: it is not in flight */
 };
 
 struct split_memory {
@@ -56,6 +58,7 @@ struct ring {
 	struct ring_chain *chains;
 	const struct frames *frames;
 	uint16_t size;
+	uint16_t data_offset; /* in a frame: where those of the data begin in its table */
 	uint16_t free_head;
 	uint16_t free_count; /* descriptors */
 	uint16_t in_flight;  /* chains, published or not */
@@ -121,17 +124,44 @@ static inline void ring_count_in(struct ring *ring, struct ring_chain *chain, un
 	ring->in_flight++;
 }
 
+/* The next chain, if its table is written and of that shape already; or NULL. */
+static inline struct ring_chain *ring_prepared(const struct ring *ring, uint32_t shape)
+{
+	struct ring_chain *chain = &ring->chains[ring->free_head];
+
+	return LIKELY(ring->free_count > 0 && chain->shape == shape) ? chain : NULL;
+}
+
 /* Where the data of a table is: in both kinds the same 12 bytes of a descriptor. */
-static inline void ring_fill_table(const struct ring_chain *chain,
+static inline void ring_fill_entry(struct vring_desc *entry, struct vio_segment segment)
+{
+	entry->addr = wire64(segment.iova.raw);
+	entry->len = wire32(segment.length);
+}
+
+static inline struct vring_desc *ring_data(const struct ring *ring, const struct ring_chain *chain)
+{
+	return (struct vring_desc *)(void *)(chain->frame + ring->data_offset);
+}
+
+static inline void ring_fill_table(const struct ring *ring, const struct ring_chain *chain,
 				   const struct vio_segment *segments, unsigned total)
 {
-	struct vring_desc *data = chain->data;
+	struct vring_desc *data = ring_data(ring, chain);
 
-	for (const struct vio_segment *end = segments + total; segments < end; segments++, data++) {
-		data->addr = wire64(segments->iova.raw);
-		data->len = wire32(segments->length);
+	for (unsigned i = 0; i < total; i++) {
+		ring_fill_entry(&data[i], segments[i]);
 	}
 }
+
+/*
+ * Who takes what is reaped, one by one; it must not touch the ring. Both ways to reap
+ * are to be inlined together with their taker.
+ */
+typedef void ring_taker(void *context, const struct ring_chain *chain, uint32_t id,
+			uint32_t length);
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* 2.7.10.1: has @event been passed on the way from @old to @now? Wraps with them. */
 static inline bool ring_passed(uint16_t event, uint16_t now, uint16_t old)
@@ -232,14 +262,14 @@ static inline void ring_release(struct ring *ring, uint16_t id)
 int ring_begin_batch(struct ring *ring, uint16_t id, uint32_t length, unsigned most);
 
 /* The oldest chain of the batch; returns how many descriptors it had. */
-static inline uint16_t ring_pass_on(struct ring *ring, struct vio_queue_used *out)
+static inline uint16_t ring_pass_on(struct ring *ring, ring_taker *take, void *context)
 {
-	uint16_t count = ring->chains[ring->oldest].count;
+	const struct ring_chain *chain = &ring->chains[ring->oldest];
+	uint16_t count = chain->count;
 
-	out->id = ring->oldest;
 	ring->batch--;
 	/* of the others the device does not say it */
-	out->length = ring->batch ? 0 : ring->batch_length;
+	take(context, chain, ring->oldest, ring->batch ? 0 : ring->batch_length);
 	ring_release(ring, ring->oldest);
 	ring->oldest = (uint16_t)(ring->oldest + (ring->is_packed ? 1 : count));
 	if (ring->oldest >= ring->size) {

@@ -180,7 +180,7 @@ bool split_arm(struct ring *ring, bool interrupts)
 	return split_has_used(ring);
 }
 
-int split_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned max)
+int split_reap_in_order(struct ring *ring, unsigned max, ring_taker *take, void *context)
 {
 	int ready = split_ready(ring);
 	int left = ready;
@@ -197,8 +197,9 @@ int split_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned
 				return n ? (int)n : -EPROTO;
 			}
 		}
-		ring_pass_on(ring, &used[n++]);
+		ring_pass_on(ring, take, context);
 		ring->next_used++;
+		n++;
 		left--;
 	}
 	return ready < 0 ? ready : (int)n;

@@ -35,7 +35,7 @@ void split_disarm(struct ring *ring);
 int split_add_slowly(struct ring *ring, const struct vio_segment *segments, unsigned reads,
 		     unsigned writes);
 void split_write_table(struct ring *ring, uint16_t id, unsigned reads, unsigned writes);
-int split_reap_in_order(struct ring *ring, struct vio_queue_used *used, unsigned max);
+int split_reap_in_order(struct ring *ring, unsigned max, ring_taker *take, void *context);
 
 /* The chain is in the ring; the device sees it with the next publish. */
 static inline int split_enlist(struct ring *ring, struct ring_chain *chain, uint16_t id,
@@ -44,6 +44,16 @@ static inline int split_enlist(struct ring *ring, struct ring_chain *chain, uint
 	ring->split.available->ring[ring->added & (ring->size - 1u)] = wire16(id);
 	ring_count_in(ring, chain, count);
 	return id;
+}
+
+/* The chain of ring_prepared(), its data filled in. */
+static inline int split_add_prepared(struct ring *ring, struct ring_chain *chain)
+{
+	uint16_t id = ring->free_head;
+
+	chain->last = id;
+	ring->free_head = chain->next;
+	return split_enlist(ring, chain, id, 1);
 }
 
 /* See queue.h; published by split_publish(). */
@@ -64,10 +74,8 @@ static inline int split_add(struct ring *ring, const struct vio_segment *segment
 		}
 		split_write_table(ring, id, reads, writes);
 	}
-	ring_fill_table(chain, segments, total);
-	chain->last = id;
-	ring->free_head = chain->next;
-	return split_enlist(ring, chain, id, 1);
+	ring_fill_table(ring, chain, segments, total);
+	return split_add_prepared(ring, chain);
 }
 
 static inline const __virtio16 *split_avail_event(const struct ring *ring)
@@ -118,16 +126,15 @@ static inline int split_ready(struct ring *ring)
 	return ready;
 }
 
-static inline int split_reap(struct ring *ring, struct vio_queue_used *used, unsigned max)
+/* Not in order. */
+static ALWAYS_INLINE int split_reap(struct ring *ring, unsigned max, ring_taker *take,
+				    void *context)
 {
 	const struct vring_used_elem *entries = ring->split.used->ring;
 	struct ring_harvest harvest;
 	int ready;
 	unsigned mask, n = 0;
 
-	if (!LIKELY(!ring->is_in_order)) {
-		return split_reap_in_order(ring, used, max);
-	}
 	ready = split_ready(ring);
 	if (ready <= 0) {
 		return ready;
@@ -148,10 +155,10 @@ static inline int split_reap(struct ring *ring, struct vio_queue_used *used, uns
 			ring_refuse_id(ring, id);
 			return n ? (int)n : -EPROTO;
 		}
-		used[n].id = (uint16_t)id;
-		used[n++].length = load32(&element->len);
+		take(context, chain, id, load32(&element->len));
 		ring_harvest_one(&harvest, chain, id, &harvest.chains[chain->last]);
 		harvest.next_used++;
+		n++;
 	}
 	ring_harvest_end(ring, &harvest, n);
 	return (int)n;

@@ -40,7 +40,7 @@ __attribute__((noipa)) static bool cost_of_publish(void)
 
 __attribute__((noipa)) static unsigned cost_of_reap(struct vio_queue_used *used)
 {
-	int n = queue_reap(&ours, used, BATCH);
+	int n = vio_queue_reap(&ours, used, BATCH);
 
 	return n < 0 ? 0 : (unsigned)n;
 }

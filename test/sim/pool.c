@@ -404,6 +404,7 @@ static void show_table(struct sim_pool *pool)
 	pool->dma.base = (uintptr_t)pool->memory;
 	pool->dma.size = pool->size;
 	pool->dma.page_shift = (unsigned)__builtin_ctzl(pool->page);
+	pool->dma.page_mask = pool->page - 1;
 	pool->dma.pages = pool->pages;
 }
 

@@ -376,7 +376,7 @@ START_TEST(test_read_once)
 		must(id >= 0);
 		ring_publish();
 		__atomic_store_n((uint16_t *)(void *)(used + 2), htole16(1), __ATOMIC_RELEASE);
-		if (queue_reap(&ours, &out, 1) == 1) {
+		if (vio_queue_reap(&ours, &out, 1) == 1) {
 			must(out.id == id);
 			good++;
 		} else {

@@ -50,7 +50,7 @@ static void assert_reaped(int *cookie, uint32_t length)
 {
 	struct vio_queue_used used = {0};
 
-	must(queue_reap(&ours, &used, 1) == 1);
+	must(vio_queue_reap(&ours, &used, 1) == 1);
 	must(cookie_of[used.id] == cookie);
 	must(used.length == length);
 }
@@ -59,10 +59,10 @@ static void assert_broken(const char *word)
 {
 	struct vio_queue_used used;
 
-	ck_assert_int_eq(queue_reap(&ours, &used, 1), -EPROTO);
+	ck_assert_int_eq(vio_queue_reap(&ours, &used, 1), -EPROTO);
 	ck_assert_msg(strstr(ring->fault, word) != NULL, "'%s' does not say '%s'", ring->fault,
 		      word);
-	ck_assert_int_eq(queue_reap(&ours, &used, 1), -EPROTO);
+	ck_assert_int_eq(vio_queue_reap(&ours, &used, 1), -EPROTO);
 	ck_assert_int_eq(add(1, 1, &cookies[MOST - 1]), -ENODEV);
 	ck_assert(queue_has_used(&ours));
 }
@@ -193,7 +193,7 @@ START_TEST(test_out_of_order)
 
 			sim_ring_return(&device, &held[victim], 0);
 			held[victim] = held[--count];
-			must(queue_reap(&ours, &used, 1) == 1);
+			must(vio_queue_reap(&ours, &used, 1) == 1);
 			c = (unsigned)(cookie_of[used.id] - cookies);
 			must(busy[c]);
 			busy[c] = false;
@@ -230,14 +230,14 @@ START_TEST(test_in_order)
 			int n;
 
 			must(queue_has_used(&ours));
-			n = queue_reap(&ours, used, most);
+			n = vio_queue_reap(&ours, used, most);
 			must(n > 0 && (unsigned)n <= most);
 			for (int k = 0; k < n; k++, got++) {
 				must(cookie_of[used[k].id] == &cookies[got]);
 				must(used[k].length == (got + 1 == batch ? i + 1 : 0));
 			}
 		}
-		must(queue_reap(&ours, used, 16) == 0 && ring->in_flight == 0);
+		must(vio_queue_reap(&ours, used, 16) == 0 && ring->in_flight == 0);
 		i += batch;
 	}
 	must(ring->free_count == ring->size);
@@ -433,12 +433,12 @@ START_TEST(test_reap_some)
 		ck_assert(sim_ring_next(&device, &chain));
 		sim_ring_return(&device, &chain, 0);
 	}
-	ck_assert_int_eq(queue_reap(&ours, used, 0), 0);
-	ck_assert_int_eq(queue_reap(&ours, used, 3), 3);
+	ck_assert_int_eq(vio_queue_reap(&ours, used, 0), 0);
+	ck_assert_int_eq(vio_queue_reap(&ours, used, 3), 3);
 	ck_assert_ptr_eq(cookie_of[used[2].id], &cookies[2]);
-	ck_assert_int_eq(queue_reap(&ours, used, 8), 2);
+	ck_assert_int_eq(vio_queue_reap(&ours, used, 8), 2);
 	ck_assert_ptr_eq(cookie_of[used[1].id], &cookies[4]);
-	ck_assert_int_eq(queue_reap(&ours, used, 8), 0);
+	ck_assert_int_eq(vio_queue_reap(&ours, used, 8), 0);
 }
 END_TEST
 

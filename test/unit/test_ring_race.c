@@ -73,7 +73,7 @@ static void reap_one(void)
 {
 	struct vio_queue_used used;
 
-	must(queue_reap(&ours, &used, 1) == 1);
+	must(vio_queue_reap(&ours, &used, 1) == 1);
 }
 
 static void forbid_and_add(void)

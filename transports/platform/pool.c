@@ -131,6 +131,7 @@ int viot_pool_init(struct viot_pool *pool, size_t size, unsigned page_shift, str
 	pool->dma.ops = &pool_ops;
 	pool->dma.contiguous = (size_t)1 << page_shift;
 	pool->dma.page_shift = page_shift;
+	pool->dma.page_mask = ((size_t)1 << page_shift) - 1;
 	pool->size = size;
 	pool->page_shift = page_shift;
 	pool->units = size >> UNIT_SHIFT;

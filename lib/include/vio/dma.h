@@ -78,11 +78,13 @@ struct vio_dma {
 	size_t contiguous;
 	/*
 	 * The memory as one table, so that sharing on the I/O path takes no call: pages of
-	 * 1 << page_shift bytes from base on, and what the device calls each. Constant once
-	 * open. size 0: there is no such table, or sharing is more than looking it up.
+	 * 1 << page_shift == page_mask + 1 bytes from base on, and what the device calls
+	 * each. Constant once open. size: of whole pages; 0: there is no such table, or
+	 * sharing is more than looking it up.
 	 */
 	uintptr_t base;
 	size_t size;
+	size_t page_mask;
 	unsigned page_shift;
 	const uint64_t *pages;
 	/*
@@ -122,13 +124,12 @@ static inline bool vio_dma_lookup(const struct vio_dma *dma, const void *addr, s
 				  struct vio_segment *segment)
 {
 	uintptr_t offset = (uintptr_t)addr - dma->base;
+	size_t in_page = offset & dma->page_mask;
 
-	if (offset >= dma->size || size - 1 >= dma->size - offset ||
-	    offset >> dma->page_shift != (offset + size - 1) >> dma->page_shift) {
+	if (offset >= dma->size || size - 1 > dma->page_mask - in_page) {
 		return false;
 	}
-	segment->iova.raw = dma->pages[offset >> dma->page_shift] +
-			    (offset & (((uint64_t)1 << dma->page_shift) - 1));
+	segment->iova.raw = dma->pages[offset >> dma->page_shift] + in_page;
 	segment->length = (uint32_t)size;
 	return true;
 }

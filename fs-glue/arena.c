@@ -7,66 +7,80 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static struct fsg_piece *oldest_piece(const struct fsg_arena *arena)
+/* Behind @below, or in front of all when that is NULL. */
+static size_t gap_start(const struct fsg_piece *below)
 {
-	return &arena->pieces[arena->oldest];
+	return below ? below->end : 0;
 }
 
-static struct fsg_piece *newest_piece(const struct fsg_arena *arena)
+static bool fits(const struct fsg_arena *arena, const struct fsg_piece *below, size_t size)
 {
-	return &arena->pieces[(arena->oldest + arena->count - 1) % arena->slots];
+	const struct fsg_piece *above = below ? below->above : arena->lowest;
+	size_t end = above ? above->start : arena->size;
+
+	return size <= end - gap_start(below);
 }
 
-/* Where @size bytes fit behind the newest piece; arena->size when nowhere. */
-static size_t find_room(const struct fsg_arena *arena, size_t size)
+/* Finds the piece that the new one goes above, NULL for the front. False: nowhere. */
+static bool find_gap(const struct fsg_arena *arena, size_t size, struct fsg_piece **below)
 {
-	if (size > arena->size)
-		return arena->size;
-	if (arena->count == 0)
-		return 0;
+	size_t warm_end = 2 * size;
 
-	size_t front = oldest_piece(arena)->start;
-	size_t behind = newest_piece(arena)->end;
-	bool wrapped = newest_piece(arena)->start < front;
+	*below = arena->newest;
+	if (gap_start(*below) + size <= warm_end && fits(arena, *below, size))
+		return true;
+	*below = NULL;
+	if (fits(arena, NULL, size))
+		return true;
+	for (*below = arena->lowest; *below; *below = (*below)->above) {
+		if (fits(arena, *below, size))
+			return true;
+	}
+	return false;
+}
 
-	if (size <= (wrapped ? front : arena->size) - behind)
-		return behind;
-	return !wrapped && size <= front ? 0 : arena->size;
+static void link_above(struct fsg_arena *arena, struct fsg_piece *piece, struct fsg_piece *below)
+{
+	piece->below = below;
+	piece->above = below ? below->above : arena->lowest;
+	if (piece->above)
+		piece->above->below = piece;
+	*(below ? &below->above : &arena->lowest) = piece;
 }
 
 struct fsg_piece *fsg_arena_alloc(struct fsg_arena *arena, size_t size)
 {
+	struct fsg_piece *below, *piece = arena->free;
+
 	assert(size > 0);
-	size = FSG_PAGE_UP(size);
-
-	size_t start = find_room(arena, size);
-
-	if (start == arena->size)
+	if (size > arena->size) /* nor could it be rounded up */
 		return NULL;
-	arena->count++;
-
-	struct fsg_piece *piece = newest_piece(arena);
-
-	*piece = (struct fsg_piece){.start = start, .end = start + size, .used = true};
+	size = FSG_PAGE_UP(size);
+	if (!find_gap(arena, size, &below))
+		return NULL;
+	arena->free = piece->above;
+	piece->start = gap_start(below);
+	piece->end = piece->start + size;
+	link_above(arena, piece, below);
+	arena->newest = piece;
 	return piece;
 }
 
 void fsg_arena_free(struct fsg_arena *arena, struct fsg_piece *piece)
 {
-	assert(piece->used);
-	piece->used = false;
-	/* The newest first: its memory is the warmest, and the next to be handed out. */
-	while (arena->count > 0 && !newest_piece(arena)->used)
-		arena->count--;
-	while (arena->count > 0 && !oldest_piece(arena)->used) {
-		arena->oldest = (arena->oldest + 1) % arena->slots;
-		arena->count--;
-	}
+	assert(piece->end > piece->start);
+	*(piece->below ? &piece->below->above : &arena->lowest) = piece->above;
+	if (piece->above)
+		piece->above->below = piece->below;
+	if (arena->newest == piece)
+		arena->newest = piece->below;
+	*piece = (struct fsg_piece){.above = arena->free};
+	arena->free = piece;
 }
 
 void fsg_piece_trim(struct fsg_piece *piece, size_t offset, size_t size)
 {
-	assert(piece->used && size > 0 && offset % FSG_PAGE == 0);
+	assert(size > 0 && offset % FSG_PAGE == 0);
 	assert(offset + FSG_PAGE_UP(size) <= piece->end - piece->start);
 	piece->start += offset;
 	piece->end = piece->start + FSG_PAGE_UP(size);
@@ -79,15 +93,18 @@ void *fsg_arena_address(const struct fsg_arena *arena, const struct fsg_piece *p
 
 int fsg_arena_open(struct fsg_arena *arena, void *memory, size_t size)
 {
-	if ((uintptr_t)memory % FSG_PAGE != 0 || size < FSG_PAGE)
+	size_t pages = size / FSG_PAGE;
+
+	if ((uintptr_t)memory % FSG_PAGE != 0 || pages == 0)
 		return -EINVAL;
-	*arena = (struct fsg_arena){
-		.memory = memory,
-		.size = size / FSG_PAGE * FSG_PAGE,
-		.slots = size / FSG_PAGE,
-	};
-	arena->pieces = calloc(arena->slots, sizeof(*arena->pieces));
-	return arena->pieces ? 0 : -ENOMEM;
+	*arena = (struct fsg_arena){.memory = memory, .size = pages * FSG_PAGE};
+	arena->pieces = calloc(pages, sizeof(*arena->pieces));
+	if (!arena->pieces)
+		return -ENOMEM;
+	for (size_t i = 0; i < pages; i++)
+		arena->pieces[i].above = i + 1 < pages ? &arena->pieces[i + 1] : NULL;
+	arena->free = arena->pieces;
+	return 0;
 }
 
 void fsg_arena_close(struct fsg_arena *arena)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The memory that messages and data live in: one region, handed out in order.
+ * The memory that messages and data live in: one region, pieces in the order of their
+ * addresses, and the gaps between them.
  *
- *     oldest                newest
- *       v                     v
- *   ....[used|free|used|free|used]............      next piece: after the newest
- *   ]......................[used|free|used          or, past the end, in front
- *    newest                 oldest
+ *   [used|used]....[used|newest]......|..................
+ *   lowest          ^ first gap       warm end
  *
- * A piece is always allocated behind the newest one and may be freed in any
- * order; its space comes back when it is the oldest or the newest. Requests are
- * done roughly in the order of their arrival, so little is lost by that, and in
- * return every step is O(1) and a large piece never fails for fragmentation
- * alone: once the older pieces are free, there is room.
+ * A piece is put behind the newest one as long as it stays near the beginning, and
+ * otherwise into the lowest gap that takes it: however much memory there is, a few
+ * requests at a time use the same little of it, which then stays in the processor's
+ * cache. Receiving 1 MiB into memory that is not there takes half as long again.
+ *
+ * Behind the newest takes a few steps, finding a gap as many as there are pieces, which
+ * is rare. Gaps grow as pieces are freed and nothing else takes them, so that what does
+ * not fit will.
  *
  * Sizes are rounded up to FSG_PAGE, so every piece starts on such a boundary.
  */
@@ -31,17 +32,17 @@
 struct fsg_piece {
 	size_t start;
 	size_t end;
-	bool used;
+	struct fsg_piece *below, *above; /* NULL: none; above is the next free record, too */
 };
 
 struct fsg_arena {
 	unsigned char *memory;
 	size_t size;
-	/* A ring of records in the order of allocation, freed ones in between. */
+	/* One for each page: a piece is at least a page, so records can't run out. */
 	struct fsg_piece *pieces;
-	size_t slots; /* one for each page: a piece is at least a page, so records can't run out */
-	size_t oldest;
-	size_t count;
+	struct fsg_piece *free;
+	struct fsg_piece *lowest;
+	struct fsg_piece *newest; /* or, when that was freed, who was below it; NULL: the front */
 };
 
 /* @memory is not owned. -ENOMEM; -EINVAL unless it is page aligned and not empty. */
@@ -49,14 +50,12 @@ int fsg_arena_open(struct fsg_arena *arena, void *memory, size_t size);
 /* Whatever is still allocated is forgotten. */
 void fsg_arena_close(struct fsg_arena *arena);
 
-/* NULL when there is no room until older pieces are freed. @size is not 0. */
+/* NULL when there is no room until others are freed. @size is not 0. */
 struct fsg_piece *fsg_arena_alloc(struct fsg_arena *arena, size_t size);
 void fsg_arena_free(struct fsg_arena *arena, struct fsg_piece *piece);
 
-/*
- * Keeps @size bytes from @offset, which is a multiple of FSG_PAGE, and gives up the
- * rest; of the newest piece that makes room at once. @size is not 0.
- */
+/* Keeps @size bytes from @offset, which is a multiple of FSG_PAGE; the rest is free at once.
+ * @size is not 0. */
 void fsg_piece_trim(struct fsg_piece *piece, size_t offset, size_t size);
 
 void *fsg_arena_address(const struct fsg_arena *arena, const struct fsg_piece *piece);

@@ -61,65 +61,54 @@ START_TEST(test_takes_all)
 }
 END_TEST
 
-/* Space comes back from the oldest, whatever was freed before it. */
-START_TEST(test_oldest_holds)
+/* Wherever it was: the lowest gap that takes it. */
+START_TEST(test_fills_gaps)
 {
 	struct fsg_piece *first = alloc_pages(8);
 	struct fsg_piece *second = alloc_pages(40);
 	struct fsg_piece *third = alloc_pages(16);
 
-	fsg_arena_free(&arena, second);
-	ck_assert_ptr_null(alloc_pages(1));
-	fsg_arena_free(&arena, first);
-
-	struct fsg_piece *front = alloc_pages(48);
-
-	ck_assert_ptr_nonnull(front);
-	ck_assert_uint_eq(page_of(front), 0);
 	ck_assert_uint_eq(page_of(third), 48);
 	ck_assert_ptr_null(alloc_pages(1));
-}
-END_TEST
-
-/* The newest may go first, and what was freed before it goes with it. */
-START_TEST(test_newest_goes)
-{
-	struct fsg_piece *first = alloc_pages(8);
-	struct fsg_piece *second = alloc_pages(8);
-	struct fsg_piece *third = alloc_pages(8);
-
 	fsg_arena_free(&arena, second);
-	fsg_arena_free(&arena, third);
-
-	struct fsg_piece *next = alloc_pages(PAGES - 8);
-
-	ck_assert_ptr_nonnull(next);
-	ck_assert_uint_eq(page_of(next), 8);
-	ck_assert_uint_eq(page_of(first), 0);
-}
-END_TEST
-
-/* What doesn't fit behind the newest is put in front, and never into the oldest. */
-START_TEST(test_wraps)
-{
-	struct fsg_piece *first = alloc_pages(20);
-	struct fsg_piece *second = alloc_pages(30);
-
-	ck_assert_ptr_null(alloc_pages(15));
+	ck_assert_ptr_null(alloc_pages(41));
+	ck_assert_uint_eq(page_of(alloc_pages(30)), 8);
 	fsg_arena_free(&arena, first);
-	ck_assert_ptr_null(alloc_pages(21));
-
-	struct fsg_piece *wrapped = alloc_pages(15);
-
-	ck_assert_uint_eq(page_of(wrapped), 0);
-	ck_assert_ptr_null(alloc_pages(6)); /* 14 pages at the end wait for their turn */
-
-	struct fsg_piece *behind = alloc_pages(5);
-
-	ck_assert_uint_eq(page_of(behind), 15);
+	ck_assert_ptr_null(alloc_pages(11));
+	ck_assert_uint_eq(page_of(alloc_pages(10)), 38);
+	ck_assert_uint_eq(page_of(alloc_pages(8)), 0);
 	ck_assert_ptr_null(alloc_pages(1));
-	fsg_arena_free(&arena, second);
-	ck_assert_uint_eq(page_of(alloc_pages(44)), 20);
+}
+END_TEST
+
+/* Two at a time use the memory of two, however much there is. */
+START_TEST(test_stays_warm)
+{
+	struct fsg_piece *older = alloc_pages(10), *newer;
+
+	for (int i = 0; i < 100; i++) {
+		newer = alloc_pages(10);
+		ck_assert_uint_le(page_of(newer), 10);
+		fsg_arena_free(&arena, older);
+		older = newer;
+	}
+}
+END_TEST
+
+/* As messages of the size that a few KiB are kept of. */
+START_TEST(test_stays_warm_when_trimmed)
+{
+	struct fsg_piece *flying[4] = {NULL};
+
+	for (int i = 0; i < 1000; i++) {
+		struct fsg_piece **slot = &flying[i % 4];
+
+		if (*slot)
+			fsg_arena_free(&arena, *slot);
+		*slot = alloc_pages(10);
+		fsg_piece_trim(*slot, 0, FSG_PAGE);
+		ck_assert_uint_lt(page_of(*slot), 10 + 4);
+	}
 }
 END_TEST
 
@@ -141,7 +130,7 @@ START_TEST(test_trim)
 }
 END_TEST
 
-/* Against a map of pages that knows nothing of rings. */
+/* Against a map of pages that knows nothing of pieces. */
 struct model {
 	struct fsg_piece *pieces[PAGES];
 	size_t starts[PAGES];
@@ -229,9 +218,9 @@ Suite *fsg_arena_suite(void)
 	tcase_add_checked_fixture(tests, open_arena, close_arena);
 	tcase_add_test(tests, test_open_refuses);
 	tcase_add_test(tests, test_takes_all);
-	tcase_add_test(tests, test_oldest_holds);
-	tcase_add_test(tests, test_newest_goes);
-	tcase_add_test(tests, test_wraps);
+	tcase_add_test(tests, test_fills_gaps);
+	tcase_add_test(tests, test_stays_warm);
+	tcase_add_test(tests, test_stays_warm_when_trimmed);
 	tcase_add_test(tests, test_trim);
 	tcase_add_test(tests, test_random);
 	suite_add_tcase(suite, tests);

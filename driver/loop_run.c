@@ -17,7 +17,9 @@ enum {
 	TICK_QUIET_S = 4,
 	TICK_IDLE_S = 2,  /* and where no interrupt brings news */
 	SPIN_CHECKS = 32, /* looks between two looks at the clock */
-	BURST_MAX = 32,   /* messages before the disk has its turn */
+	/* chosen: messages, or bytes copied for them, before the disk has its turn */
+	BURST_MAX = 32,
+	BURST_BYTES = 256 * 1024,
 };
 
 /* What a completion of the io_uring belongs to. */
@@ -237,11 +239,11 @@ static void handle(struct devb_loop *loop, enum source source, int result)
 	}
 }
 
-/* True if there was something. */
-static bool handle_completions(struct devb_loop *loop)
+/* Bytes of messages and answers that were moved, or -1 if there was nothing. */
+static ssize_t handle_completions(struct devb_loop *loop)
 {
 	struct io_uring_cqe *cqe;
-	bool any = false;
+	ssize_t moved = -1;
 
 	while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
 		uint64_t data = io_uring_cqe_get_data64(cqe);
@@ -254,28 +256,30 @@ static bool handle_completions(struct devb_loop *loop)
 		} else {
 			handle(loop, (enum source)data, result);
 		}
-		any = true;
+		moved += moved < 0;
+		moved += data >= SOURCE_CHANNEL && result > 0 ? result : 0;
 	}
-	return any;
+	return moved;
 }
 
 /*
- * Everything that is there, so that one notification of the device covers it all.
- * Answers go out with the next question. Only the channel may have more at once; the
+ * Everything that is there, so that one notification of the device covers it all, unless
+ * copying the next message takes longer than that. Answers go out with the next question. Only the channel may have more at once; the
  * other sources are submitted by the wait.
  */
 static void handle_burst(struct devb_loop *loop)
 {
-	for (int i = 0; i < BURST_MAX; i++) {
+	ssize_t moved = 0, bytes = 0;
+
+	for (int i = 0; i < BURST_MAX && moved >= 0 && bytes < BURST_BYTES; i++) {
 		listen_for_calls(loop);
 		start_tick(loop);
 		prepare(loop);
 		if (io_uring_sq_ready(&loop->ring) || has_news(loop)) {
 			io_uring_submit_and_get_events(&loop->ring);
 		}
-		if (!handle_completions(loop)) {
-			break;
-		}
+		moved = handle_completions(loop);
+		bytes += moved;
 	}
 }
 

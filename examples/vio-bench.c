@@ -138,6 +138,7 @@ static void turn_over_nothing(struct worker *w)
 		vio_blk_wait(w->queue, WAIT_MS); /* whatever ended it, the clock comes next */
 		w->idle_turns = SPINS_PER_CLOCK;
 	}
+	bench_relax();
 	if (w->idle_turns++ >= SPINS_PER_CLOCK) {
 		w->idle_turns = 0;
 		look_at_clock(w, bench_now_ns());

@@ -19,8 +19,9 @@ static inline bool plain_is(const struct vio_blk_queue *queue,
 	uint64_t capacity;
 	size_t size;
 
-	if (request->op > limits->op_last || request->iov_count != 1 || queue->continuing ||
-	    !blk_is_good(blk)) {
+	/* first: while it is not, thread 0 may be writing the limits */
+	if (!LIKELY(blk_is_good(blk)) || request->op > limits->op_last || request->iov_count != 1 ||
+	    queue->continuing) {
 		return false;
 	}
 	size = request->iov->iov_len;

@@ -90,20 +90,14 @@ static inline void plain_end(struct blk_slot *slot)
 	request->bytes_started = request->bytes_total;
 }
 
-/* The request that chain @id was, if all is well with it; NULL: go the general way. */
-static inline struct vio_blk_request *plain_finish(struct vio_blk_queue *queue, const char *frame,
-						   uint32_t id)
+/* Chain @id was a plain request, and all is well with it: it takes nothing to finish it. */
+static inline bool plain_went_well(const struct vio_blk_queue *queue, const struct blk_slot *slot,
+				   const char *frame)
 {
-	struct blk_slot *slot = &queue->slots[id];
 	const uint8_t *status = (const uint8_t *)frame + queue->ring->frames.footer_offset;
-	struct vio_blk_request *request = slot->request;
 
-	if (!LIKELY(slot->is_plain) ||
-	    !LIKELY(__atomic_load_n(status, __ATOMIC_RELAXED) == VIRTIO_BLK_S_OK)) {
-		return NULL;
-	}
-	slot->request = NULL;
-	return request;
+	return LIKELY(slot->is_plain) &&
+	       LIKELY(__atomic_load_n(status, __ATOMIC_RELAXED) == VIRTIO_BLK_S_OK);
 }
 
 #endif

@@ -226,14 +226,15 @@ static inline void finish(void *context, const struct ring_chain *chain, uint32_
 			  uint32_t length)
 {
 	struct finishing *f = context;
-	struct vio_blk_request *request = plain_finish(f->queue, chain->frame, id);
+	struct blk_slot *slot = &f->queue->slots[id];
 
 	(void)length;
-	if (!LIKELY(request != NULL)) {
-		request = finish_part(f->queue, (uint16_t)id);
-	}
-	if (LIKELY(request != NULL)) {
-		*f->done++ = request;
+	if (plain_went_well(f->queue, slot, chain->frame)) {
+		*f->done++ = slot->request;
+		slot->request = NULL;
+	} else {
+		*f->done = finish_part(f->queue, (uint16_t)id);
+		f->done += *f->done != NULL;
 	}
 }
 

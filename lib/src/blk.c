@@ -142,6 +142,7 @@ static int finish_info(struct vio_blk *blk, struct vio_blk_info *info, struct vi
 			info->segments_max = vio_queue_segments_max(ring);
 		}
 	}
+	info->replays = blk->options.replay && blk->transport->may_return;
 	info->queue_size_clamped = info->queue_size < blk->options.queue_size;
 	if ((uint64_t)info->segment_max_size * info->segments_max < info->block_size) {
 		return vio_fail(err, -EPROTO,
@@ -157,7 +158,14 @@ static int finish_info(struct vio_blk *blk, struct vio_blk_info *info, struct vi
 static int check_same_disk(struct vio_blk *blk, const struct vio_blk_info *info,
 			   struct vio_error *err)
 {
-	if (blk->info.block_size == 0 || blk->info.block_size == info->block_size) {
+	if (blk->info.block_size == 0) {
+		return 0;
+	}
+	if (info->queues_offered < blk->info.queues) {
+		return vio_fail(err, -EPROTO, "%s: the device has %u queues now, %u are in use",
+				blk->transport->name, info->queues_offered, blk->info.queues);
+	}
+	if (blk->info.block_size == info->block_size) {
 		return 0;
 	}
 	return vio_fail(err, -EPROTO, "%s: the device changed its block size from %u to %u",
@@ -171,8 +179,11 @@ static int check_same_disk(struct vio_blk *blk, const struct vio_blk_info *info,
 static void take_info(struct vio_blk *blk, const struct vio_blk_info *info)
 {
 	if (blk->info.block_size == 0 || !blk_is_good(blk)) {
-		blk->info = *info;
-		blk_limits_set(&blk->limits, info);
+		/* threads whose requests wait for a device that is the same again may look */
+		if (memcmp(&blk->info, info, sizeof(*info)) != 0) {
+			blk->info = *info;
+			blk_limits_set(&blk->limits, info);
+		}
 		return;
 	}
 	blk->info.physical_block_size = info->physical_block_size;

@@ -10,6 +10,14 @@ enum {
 	PIECE_MAX = 1 << 20,     /* bytes of one request of a long transfer */
 };
 
+/* Nobody else is there to restart it. Not yet, or not at all: the deadline will tell. */
+static void restart(struct vio_blk *blk)
+{
+	if (vio_blk_health(blk) == VIO_BLK_FAILED && blk_may_replay(blk)) {
+		vio_blk_restart(blk, NULL);
+	}
+}
+
 /* Bounded: vio_blk_check() ends a request that is overdue. */
 static void wait_for(struct vio_blk_queue *queue, const struct vio_blk_request *request)
 {
@@ -22,6 +30,7 @@ static void wait_for(struct vio_blk_queue *queue, const struct vio_blk_request *
 	while (done != request) {
 		if (vio_blk_reap(queue, &done, 1) == 0 && vio_blk_wait(queue, interval_ms) < 0) {
 			vio_blk_check(queue->blk);
+			restart(queue->blk);
 		}
 	}
 }

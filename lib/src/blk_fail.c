@@ -29,9 +29,15 @@ void blk_mark(struct vio_blk *blk, int error, const char *why)
 	if (!mark_first(blk, error)) {
 		return;
 	}
-	vio_log(VIO_LOG_ERROR, "%s: %s; the device is reset and what is in flight fails",
-		blk->transport->name, why);
-	set_health(blk, VIO_BLK_FAILED, error == -ENODEV ? -ENODEV : -EIO);
+	if (blk_may_replay(blk)) {
+		vio_log(VIO_LOG_WARN, "%s: %s; what is in flight waits until it is back",
+			blk->transport->name, why);
+	} else {
+		vio_log(VIO_LOG_ERROR, "%s: %s; the device is reset and what is in flight fails",
+			blk->transport->name, why);
+	}
+	set_health(blk, VIO_BLK_FAILED,
+		   error == -ENODEV && !blk->transport->may_return ? -ENODEV : -EIO);
 }
 
 /*
@@ -60,6 +66,7 @@ void blk_attend(struct vio_blk *blk)
 	blk->is_attended = true;
 	/* nobody gets a buffer back before the device has let go of it */
 	reset(blk);
+	blk->keeps = blk_may_replay(blk);
 	__atomic_store_n(&blk->unsettled, blk->info.queues, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&blk->resets, 1, __ATOMIC_RELEASE);
 	blk_queue_evacuate(blk->queues[0]);
@@ -98,6 +105,7 @@ bool vio_blk_queue_check(struct vio_blk_queue *queue)
 
 	if (!blk_is_good(blk)) {
 		blk_queue_evacuate(queue);
+		blk_replay_expire(queue);
 		return false;
 	}
 	vio_queue_stats(queue->ring); /* often enough for what it says */
@@ -162,6 +170,7 @@ unsigned vio_blk_check(struct vio_blk *blk)
 		return check_device(blk);
 	}
 	blk_attend(blk);
+	blk_replay_expire(blk->queues[0]);
 	return 0;
 }
 
@@ -223,6 +232,9 @@ int vio_blk_restart(struct vio_blk *blk, struct vio_error *err)
 	}
 	rc = bring_back(blk, err);
 	if (rc == 0) {
+		if (blk->cause == -ENODEV) {
+			vio_log(VIO_LOG_WARN, "%s: the device is back", blk->transport->name);
+		}
 		blk->is_attended = false;
 		__atomic_store_n(&blk->recovered, blk->resets, __ATOMIC_RELAXED);
 		__atomic_store_n(&blk->news, 0, __ATOMIC_RELAXED);

@@ -13,6 +13,7 @@
  *   blk_queue.c    submit and reap
  *   blk_wait.c     waiting
  *   blk_fail.c     deadlines, failure, recovery
+ *   blk_replay.c   what waits for a device that is to work again
  *   blk_part.c     one part: segments, bounce, status
  *   blk_range.c    the part of a command on ranges
  *   blk_blocking.c the simple calls on top
@@ -47,6 +48,7 @@ enum {
 	BLK_LIFETIME_SIZE = 6,        /* three fields of 16 bits */
 	BLK_NO_BOUNCE = -1,
 	BLK_QUEUES_MAX = 64,
+	BLK_AWAY_MAX = 1024, /* chosen: requests of a queue, while the device is away */
 	BLK_CACHE_LINE = 64,
 };
 
@@ -89,14 +91,19 @@ struct vio_blk_queue {
 	struct blk_slot *slots;
 	uint16_t slot_count;
 	uint16_t index;
-	unsigned in_flight;                 /* requests accepted and not reaped */
-	struct vio_blk_request *continuing; /* accepted, with parts that did not fit yet */
-	struct blk_list finished;           /* not through a completion; waiting to be reaped */
+	unsigned in_flight; /* requests accepted and not reaped */
+	/*
+	 * Accepted, and not all at the device: the first perhaps in part, the others not at
+	 * all, because they were kept through a reset (blk_replay.c).
+	 */
+	struct blk_list waiting;
+	struct blk_list finished; /* not through a completion; waiting to be reaped */
 	struct blk_bounce bounce;
 	struct vio_blk_stats stats; /* without those that the ring counts */
 	struct vio_blk_stats last;  /* all of them, when what a reset left was taken back */
 	unsigned resets_seen;       /* of blk->resets: what they left in flight was taken back */
 	bool is_unsettled;          /* since then not everything has been reaped: blk->unsettled */
+	bool refusal_logged;        /* of what was kept, since then */
 };
 
 /*
@@ -124,6 +131,7 @@ struct vio_blk {
 		BLK_CACHE_ON
 	} cache;          /* as it was set last */
 	bool is_attended; /* the device was reset since it was marked */
+	bool keeps;       /* at that reset: what was in flight; read after `resets` */
 
 	/* atomic, in another line than what is read for each request */
 	_Alignas(BLK_CACHE_LINE) enum vio_blk_health health;
@@ -153,8 +161,17 @@ void blk_part_abandon(struct vio_blk_queue *queue, struct blk_slot *slot);
 int blk_slots_open(struct vio_blk_queue *queue, struct vio_error *err);
 void blk_slots_close(struct vio_blk_queue *queue);
 
-/* blk_queue.c: after a reset that it has not seen yet, every request of @queue is finished */
+/* blk_queue.c: after a reset that it has not seen yet, no request of @queue is at the device */
 void blk_queue_evacuate(struct vio_blk_queue *queue);
+
+/* blk_replay.c: it failed, but requests wait for it rather than fail */
+bool blk_may_replay(const struct vio_blk *blk);
+/* blk_replay.c: accept a request while the device is away; 0 or -EAGAIN */
+int blk_replay_later(struct vio_blk_queue *queue, struct vio_blk_request *request);
+/* blk_replay.c: take back all that is at the device, to be given to it again */
+void blk_replay_keep(struct vio_blk_queue *queue);
+/* blk_replay.c: what has waited for too long, or for a device that is lost, is finished */
+void blk_replay_expire(struct vio_blk_queue *queue);
 /* blk_range.c: 0, with the bytes that are to be done in @request, or a negative errno */
 int blk_range_check(const struct vio_blk_info *info, struct vio_blk_request *request);
 /* blk_range.c: the next part of @request as the device wants it; returns its bytes on the disk */
@@ -176,6 +193,35 @@ int blk_read_info(struct vio_blk *blk, struct vio_error *err);
 static inline bool blk_is_good(const struct vio_blk *blk)
 {
 	return __atomic_load_n(&blk->error, __ATOMIC_ACQUIRE) == 0;
+}
+
+/* Between taking back what a reset left and the restart, the ring is thread 0's. */
+static inline bool blk_queue_has_given_ring(const struct vio_blk_queue *queue)
+{
+	const struct vio_blk *blk = queue->blk;
+
+	return !blk_is_good(blk) &&
+	       queue->resets_seen == __atomic_load_n(&blk->resets, __ATOMIC_ACQUIRE) &&
+	       queue->resets_seen != __atomic_load_n(&blk->recovered, __ATOMIC_RELAXED);
+}
+
+static inline void blk_list_append(struct blk_list *list, struct vio_blk_request *request)
+{
+	request->next = NULL;
+	if (list->last) {
+		list->last->next = request;
+	} else {
+		list->first = request;
+	}
+	list->last = request;
+}
+
+static inline void blk_list_drop_first(struct blk_list *list)
+{
+	list->first = list->first->next;
+	if (!list->first) {
+		list->last = NULL;
+	}
 }
 
 static inline bool blk_is_range(const struct vio_blk_request *request)

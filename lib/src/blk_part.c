@@ -321,7 +321,7 @@ int blk_part_start(struct vio_blk_queue *queue, struct vio_blk_request *request)
 		return id;
 	}
 	slot = &queue->slots[id];
-	slot->seen_ms = 0;
+	slot->seen_ms = request->seen_ms;
 	slot->is_plain = false;
 	part.count = 0;
 	part.bytes = 0;

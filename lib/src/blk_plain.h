@@ -21,7 +21,7 @@ static inline bool plain_is(const struct vio_blk_queue *queue,
 
 	/* first: while it is not, thread 0 may be writing the limits */
 	if (!LIKELY(blk_is_good(blk)) || request->op > limits->op_last || request->iov_count != 1 ||
-	    queue->continuing) {
+	    queue->waiting.first) {
 		return false;
 	}
 	size = request->iov->iov_len;

@@ -4,26 +4,10 @@
 
 #include <errno.h>
 
+#include <vio/log.h>
+
 #include "blk_plain.h"
 
-static void append(struct blk_list *list, struct vio_blk_request *request)
-{
-	request->next = NULL;
-	if (list->last) {
-		list->last->next = request;
-	} else {
-		list->first = request;
-	}
-	list->last = request;
-}
-
-static void drop_first(struct blk_list *list)
-{
-	list->first = list->first->next;
-	if (!list->first) {
-		list->last = NULL;
-	}
-}
 
 /* Bytes in the caller's list, or UINT64_MAX when it is too much. */
 static uint64_t total_bytes(const struct vio_blk_request *request)
@@ -109,8 +93,8 @@ static void note_error(struct vio_blk_queue *queue, struct vio_blk_request *requ
 		request->result = error;
 	}
 	request->bytes_started = request->bytes_total;
-	if (queue->continuing == request) {
-		queue->continuing = NULL;
+	if (queue->waiting.first == request) {
+		blk_list_drop_first(&queue->waiting);
 	}
 }
 
@@ -129,39 +113,60 @@ static void start_more(struct vio_blk_queue *queue, struct vio_blk_request *requ
 	}
 }
 
+/* A discard of which the alignment left nothing. */
+static bool is_empty(const struct vio_blk_request *request)
+{
+	return blk_is_range(request) && request->bytes_total == 0;
+}
+
+/* As much of it as there is room for, which is at least one part; or nothing. */
+static int start(struct vio_blk_queue *queue, struct vio_blk_request *request)
+{
+	int rc = blk_part_start(queue, request);
+
+	if (rc == 0) {
+		start_more(queue, request);
+	}
+	return rc;
+}
+
+static int submit_good(struct vio_blk_queue *queue, struct vio_blk_request *request)
+{
+	int rc = check_request(&queue->blk->info, request);
+
+	if (rc < 0) {
+		return rc;
+	}
+	/* whoever waits for room was here first */
+	if (queue->waiting.first) {
+		return -EAGAIN;
+	}
+	request->result = 0;
+	request->parts_in_flight = 0;
+	request->seen_ms = 0;
+	if (is_empty(request)) {
+		blk_list_append(&queue->finished, request);
+	} else {
+		rc = start(queue, request);
+	}
+	if (rc == 0) {
+		queue->in_flight++;
+	}
+	if (rc == 0 && request->bytes_started < request->bytes_total) {
+		blk_list_append(&queue->waiting, request);
+	}
+	return rc;
+}
+
 __attribute__((noinline)) static int submit_any(struct vio_blk_queue *queue,
 						struct vio_blk_request *request)
 {
 	int rc = vio_blk_error(queue->blk);
 
 	if (rc == 0) {
-		rc = check_request(&queue->blk->info, request);
+		return submit_good(queue, request);
 	}
-	if (rc < 0) {
-		return rc;
-	}
-	/* whoever waits for room was here first */
-	if (queue->continuing) {
-		return -EAGAIN;
-	}
-	request->result = 0;
-	request->parts_in_flight = 0;
-	if (blk_is_range(request) && request->bytes_total == 0) {
-		/* a discard of which the alignment left nothing */
-		queue->in_flight++;
-		append(&queue->finished, request);
-		return 0;
-	}
-	rc = blk_part_start(queue, request);
-	if (rc < 0) {
-		return rc;
-	}
-	queue->in_flight++;
-	start_more(queue, request);
-	if (request->bytes_started < request->bytes_total) {
-		queue->continuing = request;
-	}
-	return 0;
+	return blk_may_replay(queue->blk) ? blk_replay_later(queue, request) : rc;
 }
 
 int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request)
@@ -176,17 +181,68 @@ void vio_blk_kick(struct vio_blk_queue *queue)
 	}
 }
 
-static void continue_waiting(struct vio_blk_queue *queue)
+/* Said once for all that the same device is not given. */
+static void refuse_again(struct vio_blk_queue *queue, int error)
 {
-	struct vio_blk_request *request = queue->continuing;
+	const struct vio_blk_info *info = &queue->blk->info;
 
-	start_more(queue, request);
-	if (request->bytes_started == request->bytes_total) {
-		queue->continuing = NULL;
+	if (!queue->refusal_logged) {
+		vio_log(VIO_LOG_ERROR,
+			"%s: what was in flight is not for the device that came back: %s (it has "
+			"%llu sectors and the features 0x%llx)",
+			queue->blk->transport->name,
+			error == -ENOSPC  ? "it reaches beyond the end"
+			: error == -EROFS ? "it writes, and the device is read-only"
+					  : "there is no such command, or not with this alignment",
+			(unsigned long long)info->capacity_sectors,
+			(unsigned long long)info->features);
+	}
+	queue->refusal_logged = true;
+}
+
+/* Kept through a reset: from its beginning, by what the device now is. */
+static int start_again(struct vio_blk_queue *queue, struct vio_blk_request *request)
+{
+	int rc = check_request(&queue->blk->info, request);
+
+	if (rc < 0) {
+		refuse_again(queue, rc);
+	} else if (!is_empty(request)) {
+		rc = start(queue, request);
+	}
+	return rc;
+}
+
+/* False: there is no room for more. */
+static bool continue_first(struct vio_blk_queue *queue)
+{
+	struct vio_blk_request *request = queue->waiting.first;
+	int rc = 0;
+
+	if (request->bytes_started < request->bytes_total) {
+		start_more(queue, request);
+	} else {
+		rc = start_again(queue, request);
+	}
+	if (rc < 0 && rc != -EAGAIN) {
+		note_error(queue, request, rc);
+	}
+	if (rc == -EAGAIN || request->bytes_started < request->bytes_total) {
+		return false;
+	}
+	if (queue->waiting.first == request) {
+		blk_list_drop_first(&queue->waiting);
 	}
 	/* it could not go on, and no completion is to come that would finish it */
 	if (is_done(request)) {
-		append(&queue->finished, request);
+		blk_list_append(&queue->finished, request);
+	}
+	return true;
+}
+
+static void continue_waiting(struct vio_blk_queue *queue)
+{
+	while (queue->waiting.first && continue_first(queue)) {
 	}
 	vio_queue_kick(queue->ring);
 }
@@ -198,7 +254,7 @@ static unsigned take_finished(struct vio_blk_queue *queue, struct vio_blk_reques
 
 	while (n < max && queue->finished.first) {
 		done[n++] = queue->finished.first;
-		drop_first(&queue->finished);
+		blk_list_drop_first(&queue->finished);
 	}
 	queue->in_flight -= n;
 	return n;
@@ -238,10 +294,13 @@ static inline void finish(void *context, const struct ring_chain *chain, uint32_
 	}
 }
 
-/* The ring is not touched from here on until the device is GOOD again. */
+/*
+ * What is in flight is finished or kept, since the ring was evacuated. It is not touched
+ * from here on until the device is GOOD again.
+ */
 static void settle(struct vio_blk_queue *queue)
 {
-	if (queue->is_unsettled && queue->in_flight == 0) {
+	if (queue->is_unsettled && !queue->finished.first) {
 		queue->is_unsettled = false;
 		__atomic_fetch_sub(&queue->blk->unsettled, 1, __ATOMIC_RELEASE);
 	}
@@ -288,6 +347,7 @@ static unsigned reap_failed(struct vio_blk_queue *queue, struct vio_blk_request 
 		blk_attend(queue->blk);
 	}
 	blk_queue_evacuate(queue);
+	blk_replay_expire(queue);
 	n = take_finished(queue, done, max);
 	settle(queue);
 	return n;
@@ -310,7 +370,7 @@ reap_all(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned ma
 	}
 	if (!blk_is_good(queue->blk)) {
 		n += reap_failed(queue, done + n, max - n);
-	} else if (queue->continuing) {
+	} else if (queue->waiting.first) {
 		continue_waiting(queue);
 	}
 	return n;
@@ -320,7 +380,7 @@ reap_all(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned ma
 unsigned vio_blk_reap(struct vio_blk_queue *queue, struct vio_blk_request **done, unsigned max)
 {
 	if (blk_is_good(queue->blk) && !queue_has_used(queue->ring) && !queue->finished.first &&
-	    !queue->continuing) {
+	    !queue->waiting.first) {
 		return 0;
 	}
 	return reap_all(queue, done, max);
@@ -335,29 +395,39 @@ static void end(struct vio_blk_queue *queue, struct vio_blk_request *request, in
 {
 	note_error(queue, request, error);
 	if (is_done(request)) {
-		append(&queue->finished, request);
+		blk_list_append(&queue->finished, request);
 	}
 }
 
-void blk_queue_evacuate(struct vio_blk_queue *queue)
+static void end_all(struct vio_blk_queue *queue, int error)
 {
-	unsigned resets = __atomic_load_n(&queue->blk->resets, __ATOMIC_ACQUIRE);
-	int error = __atomic_load_n(&queue->blk->cause, __ATOMIC_RELAXED);
 	int id;
 
-	if (resets == queue->resets_seen) {
-		return;
-	}
-	queue->resets_seen = resets;
-	queue->is_unsettled = true;
-	if (queue->continuing) {
-		end(queue, queue->continuing, error);
+	while (queue->waiting.first) {
+		end(queue, queue->waiting.first, error);
 	}
 	while ((id = vio_queue_take(queue->ring)) >= 0) {
 		struct vio_blk_request *request = queue->slots[id].request;
 
 		blk_part_abandon(queue, &queue->slots[id]);
 		end(queue, request, error);
+	}
+}
+
+void blk_queue_evacuate(struct vio_blk_queue *queue)
+{
+	unsigned resets = __atomic_load_n(&queue->blk->resets, __ATOMIC_ACQUIRE);
+
+	if (resets == queue->resets_seen) {
+		return;
+	}
+	queue->resets_seen = resets;
+	queue->is_unsettled = true;
+	queue->refusal_logged = false;
+	if (queue->blk->keeps) {
+		blk_replay_keep(queue);
+	} else {
+		end_all(queue, __atomic_load_n(&queue->blk->cause, __ATOMIC_RELAXED));
 	}
 	blk_queue_stats(queue, &queue->last);
 	settle(queue);

@@ -8,6 +8,7 @@
 
 enum {
 	RESET_PAUSE_US = 1000, /* between two looks whether thread 0 has reset the device */
+	AWAY_PAUSE_MS = 10,    /* between two looks of thread 0 whether it is back */
 };
 
 static bool has_seen_reset(const struct vio_blk_queue *queue)
@@ -15,11 +16,11 @@ static bool has_seen_reset(const struct vio_blk_queue *queue)
 	return queue->resets_seen == __atomic_load_n(&queue->blk->resets, __ATOMIC_ACQUIRE);
 }
 
-/* Between taking back what a reset left and the restart, the ring is thread 0's. */
-static bool has_given_ring(const struct vio_blk_queue *queue)
+/* For reaping, without anything of the device: after a restart there are requests to be started. */
+static bool has_work(const struct vio_blk_queue *queue)
 {
-	return !blk_is_good(queue->blk) && has_seen_reset(queue) &&
-	       queue->resets_seen != __atomic_load_n(&queue->blk->recovered, __ATOMIC_RELAXED);
+	return queue->finished.first || (queue->waiting.first && blk_is_good(queue->blk) &&
+					 vio_queue_in_flight(queue->ring) == 0);
 }
 
 static void note_news(struct vio_blk *blk, unsigned events)
@@ -36,7 +37,7 @@ int vio_blk_wait_fd(const struct vio_blk_queue *queue)
 
 bool vio_blk_wait_arm(struct vio_blk_queue *queue)
 {
-	if (queue->finished.first) {
+	if (has_work(queue)) {
 		return true;
 	}
 	/* a ring that broke has a fault to report for ever: do not spin on it */
@@ -91,7 +92,16 @@ struct vio_spin *vio_blk_spin(struct vio_blk_queue *queue)
 	return vio_queue_spin(queue->ring);
 }
 
-/* The device failed: until what was in flight may be taken back. */
+/* Thread 0 is who resets and restarts; with nothing to reset there is time for the latter. */
+static int wait_for_restart(const struct vio_blk_queue *queue, unsigned timeout_ms)
+{
+	if (blk_queue_has_given_ring(queue)) {
+		clock_pause_us(1000 * (timeout_ms < AWAY_PAUSE_MS ? timeout_ms : AWAY_PAUSE_MS));
+	}
+	return -EINTR;
+}
+
+/* The device failed: until what was in flight may be taken back, or goes on. */
 static int wait_for_reset(struct vio_blk_queue *queue, unsigned timeout_ms)
 {
 	uint64_t start = clock_ms();
@@ -99,13 +109,12 @@ static int wait_for_reset(struct vio_blk_queue *queue, unsigned timeout_ms)
 	if (queue->in_flight == 0) {
 		return vio_blk_error(queue->blk);
 	}
-	while (has_seen_reset(queue)) {
+	while (!blk_is_good(queue->blk) && has_seen_reset(queue)) {
+		if (queue->index == 0 && timeout_ms > 0) {
+			return wait_for_restart(queue, timeout_ms);
+		}
 		if (clock_ms() - start >= timeout_ms) {
 			return -ETIMEDOUT;
-		}
-		/* the one that resets it */
-		if (queue->index == 0) {
-			return -EINTR;
 		}
 		clock_pause_us(RESET_PAUSE_US);
 	}
@@ -116,7 +125,7 @@ int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms)
 {
 	int rc;
 
-	if (queue->finished.first) {
+	if (has_work(queue)) {
 		return 0;
 	}
 	if (!blk_is_good(queue->blk)) {
@@ -129,7 +138,7 @@ int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms)
 
 void vio_blk_stats(const struct vio_blk_queue *queue, struct vio_blk_stats *stats)
 {
-	if (has_given_ring(queue)) {
+	if (blk_queue_has_given_ring(queue)) {
 		*stats = queue->last;
 	} else {
 		blk_queue_stats(queue, stats);

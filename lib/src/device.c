@@ -22,6 +22,9 @@ struct vio_device {
 	bool is_running;      /* DRIVER_OK was set, and no reset asked for since */
 };
 
+/* 2.2: bits 0 to 23 and 50 to 127 are the class's, those between the ring's and the bus's. */
+#define CLASS_FEATURES (~(((UINT64_C(1) << 50) - 1) & ~((UINT64_C(1) << 24) - 1)))
+
 enum {
 	CONFIG_TRIES = 100, /* a device that changes its configuration this often never settles */
 	CONFIG_PAUSE_US = 100,
@@ -342,21 +345,32 @@ int vio_device_reset(struct vio_device *device, struct vio_error *err)
 	return rc;
 }
 
+/*
+ * What must be the same after a restart: all that was accepted. A device that went and
+ * returned may be another one of its class, but our rings stay what they are.
+ */
+static uint64_t lasting_features(const struct vio_device *device)
+{
+	return device->transport->may_return ? ~CLASS_FEATURES : UINT64_MAX;
+}
+
 int vio_device_restart(struct vio_device *device, struct vio_error *err)
 {
 	uint64_t before = device->features;
-	int rc = negotiate(device, before, err);
+	uint64_t lasting = lasting_features(device);
+	int rc = negotiate(device, before | ~lasting, err);
 
-	if (rc == 0 && device->features != before) {
+	if (rc == 0 && ((device->features ^ before) & lasting) != 0) {
 		rc = vio_fail(
 			err, -EPROTO,
 			"%s: after a reset the device offers other features (0x%llx, was 0x%llx)",
 			device->transport->name, (unsigned long long)device->features,
 			(unsigned long long)before);
 	}
-	device->features = before;
-	if (rc == 0) {
-		device->generation = generation(device->transport);
+	if (rc < 0) {
+		device->features = before;
+		return rc;
 	}
-	return rc;
+	device->generation = generation(device->transport);
+	return 0;
 }

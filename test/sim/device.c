@@ -153,7 +153,7 @@ static void serve_once(struct sim *sim, struct sim_queue *queue)
 static void serve(struct sim *sim, struct sim_queue *queue)
 {
 	if (!queue->has_ring || sim->is_cut_off || !(sim->status & VIRTIO_CONFIG_S_DRIVER_OK) ||
-	    sim->knobs.hold || sim->knobs.gone) {
+	    sim->knobs.hold || sim->knobs.gone || sim->has_left) {
 		return;
 	}
 	if (!sim->options.sleepy && !queue->ring.is.event_index) {
@@ -345,6 +345,23 @@ const char *sim_complaint(struct sim *sim)
 	return result;
 }
 
+void sim_leave(struct sim *sim)
+{
+	pthread_mutex_lock(&sim->lock);
+	sim->knobs.gone = true;
+	sim->has_left = true;
+	for (unsigned i = 0; i < sim->queue_count; i++) {
+		sim_forget_ring(sim, &sim->queues[i]);
+	}
+	sim_announce_locked(sim, VIO_EVENT_GONE);
+	pthread_mutex_unlock(&sim->lock);
+}
+
+void sim_return(struct sim *sim)
+{
+	sim->knobs.gone = false;
+}
+
 void sim_release(struct sim *sim)
 {
 	sim->knobs.hold = false;
@@ -367,8 +384,7 @@ void sim_jump_used(struct sim *sim, uint16_t by)
 	pthread_mutex_unlock(&sim->lock);
 }
 
-/* With the lock held. */
-static void announce_events(struct sim *sim, unsigned events)
+void sim_announce_locked(struct sim *sim, unsigned events)
 {
 	sim->events |= events;
 	if (!sim->options.separate_events) {
@@ -381,7 +397,7 @@ static void announce_events(struct sim *sim, unsigned events)
 void sim_announce(struct sim *sim, unsigned events)
 {
 	pthread_mutex_lock(&sim->lock);
-	announce_events(sim, events);
+	sim_announce_locked(sim, events);
 	pthread_mutex_unlock(&sim->lock);
 }
 
@@ -391,7 +407,7 @@ void sim_set_config(struct sim *sim, const struct virtio_blk_config *config, boo
 	memcpy(sim->config, config, sizeof(sim->config));
 	if (announce) {
 		sim->generation++;
-		announce_events(sim, VIO_EVENT_CONFIG);
+		sim_announce_locked(sim, VIO_EVENT_CONFIG);
 	}
 	pthread_mutex_unlock(&sim->lock);
 }

@@ -66,6 +66,7 @@ struct sim {
 	uint64_t accepted;
 	unsigned events; /* enum vio_event, to go out with the next interrupt */
 	bool is_cut_off;
+	atomic_bool has_left; /* and nobody has asked for the features of its successor */
 	struct sim_fault faults[SIM_FAULTS_MAX];
 	unsigned fault_count;
 	unsigned random;
@@ -77,6 +78,8 @@ struct sim {
 __attribute__((format(printf, 2, 3))) void sim_complain(struct sim *sim, const char *format, ...);
 void sim_interrupt(struct sim *sim, struct sim_queue *queue);
 void sim_forget_requests(struct sim_queue *queue);
+/* With the lock held. */
+void sim_announce_locked(struct sim *sim, unsigned events);
 uint64_t sim_now_ms(void);
 unsigned sim_random(struct sim *sim, unsigned below);
 
@@ -93,7 +96,8 @@ void sim_request_touch(struct sim *sim, const struct sim_request *request);
 void sim_fault_choose(struct sim *sim, struct sim_request *request);
 void sim_request_finish(struct sim *sim, struct sim_request *request);
 
-/* transport.c */
+/* transport.c; with the lock held, the device lets go of a ring */
+void sim_forget_ring(struct sim *sim, struct sim_queue *queue);
 void sim_transport_fill(struct sim *sim);
 
 #endif

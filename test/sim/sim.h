@@ -53,6 +53,7 @@ struct sim_options {
 	bool fixed_queue;     /* queue_max is what a queue must have */
 	bool can_be_cut_off;  /* the transport can keep it from memory */
 	bool sleepy;          /* forbids notifications while it works */
+	bool may_return;      /* another process: see sim_leave() */
 	enum sim_flavour flavour;
 	size_t pool_size, pool_page;
 };
@@ -121,6 +122,13 @@ struct sim_fault {
 
 void sim_fault(struct sim *sim, struct sim_fault fault);
 void sim_faults_clear(struct sim *sim);
+
+/*
+ * With may_return: the process that is the device ends, and forgets all that it was given;
+ * another one starts, which answers as soon as its features are asked for.
+ */
+void sim_leave(struct sim *sim);
+void sim_return(struct sim *sim);
 
 /* After the hold: go on. */
 void sim_release(struct sim *sim);

@@ -27,10 +27,26 @@ static struct sim *sim_of(struct vio_transport *t)
 	return (struct sim *)(void *)t;
 }
 
+/* As a new connection: to whoever is there now. */
+static void look_for_return(struct sim *sim)
+{
+	pthread_mutex_lock(&sim->lock);
+	if (sim->knobs.gone) {
+		sim->status = ALL_ONES;
+	} else {
+		sim->has_left = false;
+		sim->status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
+	}
+	pthread_mutex_unlock(&sim->lock);
+}
+
 static uint64_t get_features(struct vio_transport *t)
 {
 	struct sim *sim = sim_of(t);
 
+	if (sim->has_left) {
+		look_for_return(sim);
+	}
 	return sim->knobs.gone ? UINT64_MAX : sim->offered;
 }
 
@@ -38,7 +54,7 @@ static void set_features(struct vio_transport *t, uint64_t features)
 {
 	struct sim *sim = sim_of(t);
 
-	if (sim->knobs.gone || sim->knobs.stuck_reset) {
+	if (sim->knobs.gone || sim->has_left || sim->knobs.stuck_reset) {
 		return;
 	}
 	pthread_mutex_lock(&sim->lock);
@@ -56,6 +72,10 @@ static void set_features(struct vio_transport *t, uint64_t features)
 
 static uint8_t shown_status(struct sim *sim)
 {
+	/* one that left has let go of everything */
+	if (sim->has_left) {
+		return sim->status == 0 ? 0 : ALL_ONES;
+	}
 	if (sim->knobs.gone) {
 		return ALL_ONES;
 	}
@@ -84,7 +104,7 @@ static uint8_t get_status(struct vio_transport *t)
 	return status;
 }
 
-static void forget_ring(struct sim *sim, struct sim_queue *queue)
+void sim_forget_ring(struct sim *sim, struct sim_queue *queue)
 {
 	/* up to here all of it was ours to use */
 	for (struct sim_request *r = queue->requests; r; r = r->next) {
@@ -103,7 +123,7 @@ static void reset(struct sim *sim)
 		return;
 	}
 	for (unsigned i = 0; i < sim->queue_count; i++) {
-		forget_ring(sim, &sim->queues[i]);
+		sim_forget_ring(sim, &sim->queues[i]);
 		sim->queues[i].was_reset = false;
 	}
 	sim->accepted = 0;
@@ -148,13 +168,13 @@ static void set_status(struct vio_transport *t, uint8_t status)
 {
 	struct sim *sim = sim_of(t);
 
-	if (sim->knobs.gone) {
+	if (sim->knobs.gone && !sim->has_left) {
 		return;
 	}
 	pthread_mutex_lock(&sim->lock);
 	if (status == 0) {
 		reset(sim);
-	} else if (!sim->knobs.stuck_reset) {
+	} else if (!sim->has_left && !sim->knobs.stuck_reset) {
 		advance(sim, status);
 	}
 	pthread_mutex_unlock(&sim->lock);
@@ -318,6 +338,9 @@ static int queue_setup(struct vio_transport *t, uint16_t index, const struct vio
 	struct sim *sim = sim_of(t);
 	bool is_open;
 
+	if (sim->has_left) {
+		return vio_fail(err, -ENODEV, "%s: nobody is there", t->name);
+	}
 	pthread_mutex_lock(&sim->lock);
 	check_setup(sim, index, ring);
 	is_open = index < sim->queue_count && open_ring(sim, &sim->queues[index], ring);
@@ -337,7 +360,7 @@ static void queue_reset(struct vio_transport *t, uint16_t index)
 		sim_complain(sim, "a queue is reset that cannot be");
 	}
 	if (!sim->knobs.stuck_queue) {
-		forget_ring(sim, &sim->queues[index]);
+		sim_forget_ring(sim, &sim->queues[index]);
 		sim->queues[index].was_reset = true;
 	}
 	pthread_mutex_unlock(&sim->lock);
@@ -512,6 +535,7 @@ void sim_transport_fill(struct sim *sim)
 	t->legacy = sim->options.legacy;
 	t->ring_align = sim->options.legacy ? LEGACY_PAGE : 4;
 	t->interrupts = sim->options.interrupts;
+	t->may_return = sim->options.may_return;
 	t->fixed_queue_size = sim->options.fixed_queue;
 	t->wake_up = sim->options.interrupts ? "eventfd" : "polled";
 	snprintf(t->name, sizeof(t->name), "simulation");

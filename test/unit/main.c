@@ -16,6 +16,7 @@ static Suite *(*const suites[])(void) = {
 	wait_suite,
 	blk_suite,
 	blk_queues_suite,
+	blk_replay_suite,
 	blk_range_suite,
 	blk_split_suite,
 	blk_rings_suite,

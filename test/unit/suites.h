@@ -20,6 +20,7 @@ Suite *device_suite(void);
 Suite *wait_suite(void);
 Suite *blk_suite(void);
 Suite *blk_queues_suite(void);
+Suite *blk_replay_suite(void);
 Suite *blk_range_suite(void);
 Suite *blk_split_suite(void);
 Suite *blk_rings_suite(void);

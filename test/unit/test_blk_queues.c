@@ -39,20 +39,25 @@ static struct worker workers[WORKERS_MAX];
 static unsigned worker_count;
 static atomic_uint workers_done, restarts;
 
+static bool replay; /* of the next that are opened */
+
 static void open_workers(unsigned count, bool interrupts, unsigned timeout_ms)
 {
-	struct vio_blk_options options = {.queues = (uint16_t)count, .timeout_ms = timeout_ms};
+	struct vio_blk_options options = {
+		.queues = (uint16_t)count, .timeout_ms = timeout_ms, .replay = replay};
 	struct sim_options o = sim_defaults();
 
 	o.features |= BIT(VIRTIO_BLK_F_MQ);
 	o.config.num_queues = htole16(WORKERS_MAX);
 	o.queues = WORKERS_MAX;
 	o.interrupts = interrupts;
+	o.may_return = replay;
 	o.flavour = SIM_TRACKED;
 	o.pool_size = 8 << 20;
 	open_disk(&o, &options);
 	ck_assert_uint_eq(vio_blk_info(blk)->queues, count);
 	memset(workers, 0, sizeof(workers));
+	replay = false;
 	worker_count = count;
 	workers_done = 0;
 	restarts = 0;
@@ -389,6 +394,38 @@ START_TEST(test_marked_before_reset)
 }
 END_TEST
 
+/* As often as there is somebody to see it. */
+static void *go_and_return(void *argument)
+{
+	unsigned *times = argument;
+
+	while (workers_done < worker_count) {
+		sim_leave(sim);
+		pause_ms(1 + *times % 3);
+		sim_return(sim);
+		*times += 1;
+		pause_ms(5);
+	}
+	return NULL;
+}
+
+/* In the midst of it all it goes again and again: nobody sees an error, and nothing is lost. */
+START_TEST(test_goes)
+{
+	pthread_t thread;
+	unsigned times = 0;
+
+	replay = true;
+	open_workers(1 + (unsigned)_i % WORKERS_MAX, _i < WORKERS_MAX, 20000);
+	ck_assert_int_eq(pthread_create(&thread, NULL, go_and_return, &times), 0);
+	ck_assert_uint_eq(run_workers(), 0);
+	pthread_join(thread, NULL);
+	assert_all_done();
+	ck_assert_uint_ge(times, 1);
+	ck_assert_uint_ge(restarts, 1);
+}
+END_TEST
+
 Suite *blk_queues_suite(void)
 {
 	Suite *suite = suite_create("blk_queues");
@@ -405,6 +442,7 @@ Suite *blk_queues_suite(void)
 	tcase_add_loop_test(tcase, test_deadline, 0, 2);
 	tcase_add_test(tcase, test_restart_waits);
 	tcase_add_test(tcase, test_marked_before_reset);
+	tcase_add_loop_test(tcase, test_goes, 0, 2 * WORKERS_MAX);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -55,7 +55,7 @@ static void look_for_return(struct vhost_user *vu)
 	vu->connection.timeout_ms = RETURN_MS;
 	if (viot_vu_session_open(vu, &err) == 0) {
 		vu->status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
-		vio_log(VIO_LOG_INFO, "%s: the back end is back", vu->base.t.name);
+		vio_log(VIO_LOG_DEBUG, "%s: the back end takes connections again", vu->base.t.name);
 	} else {
 		vu->status = GONE;
 		vio_log(VIO_LOG_DEBUG, "%s", err.text);

@@ -87,10 +87,13 @@ struct vio_blk_options {
 	uint32_t poll_us;    /* longest spin of VIO_POLL_AUTO, 1..10000; default 100 */
 	/*
 	 * Keep what is in flight when the device goes and may come back
-	 * (vio_transport.may_return), or asks for a reset: after a restart it is given to
-	 * the device again, in order. Past its deadline it is reaped with -ETIMEDOUT. Only
-	 * for callers that never have overlapping requests of which one is a write in
-	 * flight at a time, or do not mind their order.
+	 * (vio_transport.may_return), or asks for a reset: after a restart each thread's
+	 * next reap gives it to the device again, from its beginning and in any order. What
+	 * is submitted meanwhile waits, too. Past its deadline, which began when it was
+	 * submitted, a request is reaped with -ETIMEDOUT; one that the device no longer takes, with
+	 * what submit would have said. Only for callers that never have overlapping requests of
+	 * which one is a write in flight at a time, or do not mind their order. What the
+	 * device had answered and then forgot, because nothing had flushed it, is not noticed.
 	 */
 	bool replay;
 	/*
@@ -134,6 +137,7 @@ struct vio_blk_info {
 	bool can_flush;          /* VIRTIO_BLK_F_FLUSH: a volatile write cache may exist */
 	bool writeback;          /* the cache is on: written data is safe after a flush */
 	bool queue_size_clamped; /* the device takes less than was asked for */
+	bool replays;            /* it may go and come back, and requests wait: `replay` */
 };
 
 enum vio_blk_op {
@@ -170,6 +174,7 @@ struct vio_blk_request {
 	/* of the library, from submit to reap */
 	unsigned parts_in_flight;
 	uint64_t bytes_total, bytes_started;
+	uint64_t seen_ms;
 	struct vio_blk_request *next;
 };
 
@@ -227,7 +232,7 @@ VIO_EXPORT void vio_blk_free(struct vio_blk *blk, void *buffer, size_t size);
  * Returns 0; -EAGAIN when the queue is full (reap, then try again); -EINVAL for
  * a start or a length that is not a multiple of block_size or an op that does
  * not fit; -ENOSPC beyond the end; -EROFS; -ENOTSUP; while the device is not GOOD
- * what vio_blk_error() says.
+ * what vio_blk_error() says, or 0 where the request waits until it is back (`replay`).
  * Does not block, does not allocate, calls nothing back.
  */
 VIO_EXPORT int vio_blk_submit(struct vio_blk_queue *queue, struct vio_blk_request *request);
@@ -277,8 +282,9 @@ VIO_EXPORT struct vio_spin *vio_blk_spin(struct vio_blk_queue *queue);
  * vio_blk_wait - block until something may be reaped, at most @timeout_ms
  *
  * Returns 0; -ETIMEDOUT; -EINTR when the device gave up or went, which
- * vio_blk_check() then sees; or at once vio_blk_error() when the device is not GOOD
- * and all is reaped. For programs that wait for nothing else.
+ * vio_blk_check() then sees, and while requests wait for vio_blk_restart(); or at once
+ * vio_blk_error() when the device is not GOOD and all is reaped. For programs that wait for nothing
+ * else.
  */
 VIO_EXPORT int vio_blk_wait(struct vio_blk_queue *queue, unsigned timeout_ms);
 
@@ -317,7 +323,10 @@ VIO_EXPORT unsigned vio_blk_check(struct vio_blk *blk);
 /* GOOD, or what to expect. */
 VIO_EXPORT enum vio_blk_health vio_blk_health(const struct vio_blk *blk);
 
-/* What submit says of it: 0 while GOOD, -ENODEV for a device that went, otherwise -EIO. */
+/*
+ * What submit says of it: 0 while GOOD, -ENODEV for a device that went for good, otherwise
+ * -EIO, also of one that may come back.
+ */
 VIO_EXPORT int vio_blk_error(const struct vio_blk *blk);
 
 /**
@@ -326,7 +335,8 @@ VIO_EXPORT int vio_blk_error(const struct vio_blk *blk);
  * All queues must have been reaped to the end, except for what is kept to be
  * replayed: -EAGAIN while a thread has not done so yet. Returns 0 and the device is
  * GOOD; or a negative errno, and it stays FAILED or becomes LOST; -ENODEV for a
- * device that went, or has not come back yet (then it stays FAILED: try again).
+ * device that went, or has not come back yet (then it stays FAILED: try again). One that
+ * comes back may have another capacity, other commands, or be read-only: vio_blk_info().
  * Blocks, bounded. Thread 0.
  */
 VIO_EXPORT int vio_blk_restart(struct vio_blk *blk, struct vio_error *err);
@@ -340,7 +350,8 @@ VIO_EXPORT int vio_blk_restart(struct vio_blk *blk, struct vio_error *err);
 VIO_EXPORT int vio_blk_set_writeback(struct vio_blk *blk, bool on);
 
 /*
- * Blocking calls on queue 0, for its thread, while nothing else is in flight.
+ * Blocking calls on queue 0, for its thread, while nothing else is in flight. With
+ * `replay` they restart the device themselves.
  * Any memory, any length that is a multiple of block_size. They return 0 or a
  * negative errno, within the deadline of each request. A flush of a device that
  * has no volatile cache returns 0, of one that has but cannot flush -ENOTSUP.

@@ -114,9 +114,11 @@ VIO_EXPORT int vio_device_reset(struct vio_device *device, struct vio_error *err
 /**
  * vio_device_restart - after vio_device_reset(): negotiate the same features again
  *
- * The caller then hands the rings over again and calls vio_device_start().
+ * The caller then hands the rings over again and calls vio_device_start(). Of a device
+ * that may return (transport.h) the features of its class are negotiated anew, and only
+ * those of the rings must be what they were.
  * Returns 0, or -EPROTO if the device now offers something else, -ENOTSUP if it
- * refuses what it took before.
+ * refuses what it took before, -ENODEV if it is not there.
  */
 VIO_EXPORT int vio_device_restart(struct vio_device *device, struct vio_error *err);
 

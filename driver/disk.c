@@ -5,11 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vio/log.h>
-
 enum {
 	POLL_BATCH = 64,
-	RESTARTS_MAX = 5, /* chosen: a device that fails this often in a row is left alone */
 };
 
 static struct devb_disk *disk_of(struct devb_block *block)
@@ -106,8 +103,12 @@ static int check(const struct devb_disk *disk, const struct devb_io *io)
 	const struct devb_block *block = &disk->block;
 	int error = vio_blk_error(disk->blk);
 
-	if (error < 0 || io->op == DEVB_FLUSH) {
+	/* others wait for a device that may come back, or the library refuses them */
+	if (error < 0 && (!disk_waits(disk) || devb_disk_is_lost(disk))) {
 		return error;
+	}
+	if (io->op == DEVB_FLUSH) {
+		return 0;
 	}
 	if (io->size == 0 || (io->size > DEVB_IO_MAX && io->op != DEVB_WRITE_ZEROES)) {
 		return -EINVAL;
@@ -149,7 +150,7 @@ static const struct devb_block_ops disk_ops = {
 	.submit = disk_submit,
 };
 
-static void take_info(struct devb_disk *disk)
+void disk_take_info(struct devb_disk *disk)
 {
 	const struct vio_blk_info *info = vio_blk_info(disk->blk);
 
@@ -191,7 +192,8 @@ int devb_disk_open(struct devb_disk **out, struct vio_blk *blk, struct vio_error
 		devb_disk_close(disk);
 		return -ENOMEM;
 	}
-	take_info(disk);
+	disk_take_info(disk);
+	disk->size_told = disk->block.size;
 	*out = disk;
 	return 0;
 }
@@ -308,6 +310,9 @@ unsigned devb_disk_poll(struct devb_disk_queue *queue)
 	struct devb_disk *disk = queue->disk;
 	unsigned n = reap(queue);
 
+	if (queue->index == 0 && vio_blk_error(disk->blk) < 0 && disk_waits(disk)) {
+		disk_recover(disk); /* somebody waits: sooner than the next tick */
+	}
 	finish_waiting(queue);
 	/* who was held by the last read-modify-write goes before the next one */
 	if (queue->held.first) {
@@ -377,38 +382,19 @@ struct vio_spin *devb_disk_spin(struct devb_disk_queue *queue)
 	return vio_blk_spin(queue->ring);
 }
 
-static void recover(struct devb_disk *disk)
-{
-	struct vio_error err;
-	int rc;
-
-	if (disk->restarts >= RESTARTS_MAX || devb_disk_is_lost(disk)) {
-		return;
-	}
-	rc = vio_blk_restart(disk->blk, &err);
-	if (rc == -EAGAIN) {
-		return; /* not all threads have taken back their requests */
-	}
-	disk->restarts++;
-	if (rc == 0) {
-		vio_log(VIO_LOG_WARN, "the device answers again after its reset");
-		take_info(disk);
-	} else {
-		vio_log(VIO_LOG_ERROR, "%s (attempt %u of %d)", err.text, disk->restarts,
-			RESTARTS_MAX);
-	}
-}
-
 bool devb_disk_tick(struct devb_disk *disk)
 {
-	uint64_t size = disk->block.size;
+	bool has_changed;
 
 	if (vio_blk_health(disk->blk) == VIO_BLK_FAILED) {
-		recover(disk);
+		disk_recover(disk);
 	} else if (vio_blk_check(disk->blk) & VIO_EVENT_CONFIG) {
-		take_info(disk);
+		disk_take_info(disk);
 	}
-	return disk->block.size != size;
+	/* a recovery between two ticks may have found another size, too */
+	has_changed = disk->block.size != disk->size_told;
+	disk->size_told = disk->block.size;
+	return has_changed;
 }
 
 bool devb_disk_queue_tick(struct devb_disk_queue *queue)

@@ -81,10 +81,18 @@ struct devb_disk_queue {
 	struct disk_request requests[DISK_REQUESTS];
 };
 
+/* Of thread 0: see recover.c. */
+struct devb_recovery {
+	uint64_t next_ms; /* not before; CLOCK_MONOTONIC */
+	char told[sizeof(((struct vio_error *)NULL)->text)];
+};
+
 struct devb_disk {
 	struct devb_block block; /* first */
 	struct vio_blk *blk;
-	unsigned restarts; /* since a request last succeeded */
+	unsigned restarts;  /* tried since a request last succeeded */
+	uint64_t size_told; /* block.size at the last tick */
+	struct devb_recovery recovery;
 	unsigned queue_count;
 	struct devb_disk_queue *queues[DISK_QUEUES_MAX];
 	struct disk_rmw rmw; /* of thread 0 */
@@ -94,6 +102,18 @@ struct devb_disk {
 int disk_start(struct devb_disk_queue *queue, struct devb_io *io);
 /* done() at the next poll. */
 void disk_finish_later(struct devb_disk_queue *queue, struct devb_io *io, int result);
+
+/* What the device says of itself now. */
+void disk_take_info(struct devb_disk *disk);
+
+/* The device may go and come back; what is submitted meanwhile waits in the library. */
+static inline bool disk_waits(const struct devb_disk *disk)
+{
+	return vio_blk_info(disk->blk)->replays;
+}
+
+/* recover.c: of a device that FAILED, on thread 0, as often as one likes. */
+void disk_recover(struct devb_disk *disk);
 
 /* rmw.c */
 int rmw_open(struct devb_disk *disk, struct vio_error *err);

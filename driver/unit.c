@@ -67,7 +67,7 @@ static int open_device(struct devb_unit *unit, struct vio_error *err)
 		.takeover = unit->disk_options->takeover,
 		.interrupts = unit->disk_options->interrupts,
 	};
-	const struct vio_blk_options blk_options = {
+	struct vio_blk_options blk_options = {
 		.queue_size = unit->disk_options->queue_size,
 		.timeout_ms = unit->options->timeout_s * 1000,
 		.bounce_size = BOUNCE_SIZE,
@@ -80,6 +80,8 @@ static int open_device(struct devb_unit *unit, struct vio_error *err)
 	if (rc < 0) {
 		return rc;
 	}
+	/* whoever has overlapping requests in flight does not expect an order from a file */
+	blk_options.replay = unit->transport->may_return;
 	rc = vio_blk_open(&unit->blk, unit->transport, &blk_options, err);
 	return rc < 0 ? rc : devb_disk_open(&unit->disk, unit->blk, err);
 }

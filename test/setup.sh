@@ -6,6 +6,7 @@
 #   test/setup.sh            the groups build and guest
 #   test/setup.sh build      compiler, build tools and libraries
 #   test/setup.sh guest      QEMU, the tools that go into guests, and their kernel
+#   test/setup.sh vhost-user the back end, and what works on it while it is killed
 #   test/setup.sh bench      what test/bench/run.sh compares with, and measures by
 #   test/setup.sh arm64      the same for arm64: cross compiler, QEMU; libraries, tools and kernel, which are not
 #                            installed but unpacked below $VIO_GUEST_CACHE (default build/guest)
@@ -24,6 +25,7 @@ guest_packages=(
   qemu-system-x86 busybox-static cpio kmod mount util-linux fdisk e2fsprogs xz-utils zstd gcc libc6-dev make libelf1
 )
 # qemu-system-common has qemu-storage-daemon.
+vhost_user_packages=(qemu-system-common fio)
 bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common fuse3)
 arm64_packages=(gcc-aarch64-linux-gnu binutils qemu-system-arm)
 
@@ -88,13 +90,14 @@ main() {
         install_packages "${guest_packages[@]}"
         fetch q35
         ;;
+      vhost-user) install_packages "${vhost_user_packages[@]}" ;;
       bench) install_packages "${bench_packages[@]}" ;;
       arm64)
         install_packages "${guest_packages[@]}" "${arm64_packages[@]}"
         fetch arm64-mmio
         ;;
       *)
-        echo "usage: setup.sh [build] [guest] [bench] [arm64]" >&2
+        echo "usage: setup.sh [build] [guest] [vhost-user] [bench] [arm64]" >&2
         exit 2
         ;;
     esac

@@ -232,9 +232,8 @@ int vio_blk_restart(struct vio_blk *blk, struct vio_error *err)
 	}
 	rc = bring_back(blk, err);
 	if (rc == 0) {
-		if (blk->cause == -ENODEV) {
-			vio_log(VIO_LOG_WARN, "%s: the device is back", blk->transport->name);
-		}
+		vio_log(VIO_LOG_WARN, "%s: the device %s", blk->transport->name,
+			blk->cause == -ENODEV ? "is back" : "works again after its reset");
 		blk->is_attended = false;
 		__atomic_store_n(&blk->recovered, blk->resets, __ATOMIC_RELAXED);
 		__atomic_store_n(&blk->news, 0, __ATOMIC_RELAXED);

@@ -240,7 +240,7 @@ static bool continue_first(struct vio_blk_queue *queue)
 	return true;
 }
 
-static void continue_waiting(struct vio_blk_queue *queue)
+__attribute__((noinline)) static void continue_waiting(struct vio_blk_queue *queue)
 {
 	while (queue->waiting.first && continue_first(queue)) {
 	}

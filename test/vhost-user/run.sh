@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Devices of another process on this machine: qemu-storage-daemon as the back end, and one that is not to be
-# trusted. No root, no guests.
+# Devices of another process on this machine: qemu-storage-daemon as the back end, one that is not to be trusted,
+# and one that is stopped, killed and started again under devb-virtio. No guests.
 #
 #   test/vhost-user/run.sh [BUILD]
 #
-# QSD=program tests another qemu-storage-daemon. Prints "N passed, N failed"; status 77: it is not installed.
+# QSD=program tests another qemu-storage-daemon; LONG=seconds kills it for as long (default 6). Prints "N passed, N
+# failed"; status 77: qemu-storage-daemon is not installed. Without root or /dev/fuse, devb-virtio is left out.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,6 +19,10 @@ qsd=${QSD:-qemu-storage-daemon}
 work=$(mktemp -d)
 sock=$work/disk.sock
 qsd_pid=
+driver=$build/driver/devb-virtio
+driver_pid=
+volume= # the disk as a file
+long=${LONG:-6}
 passed=0
 failed=0
 
@@ -29,6 +34,8 @@ command -v "$qsd" >/dev/null || {
 cleanup() {
   local pid
   for pid in $(jobs -p); do kill -KILL "$pid"; done 2>/dev/null
+  # what a devb-virtio that was killed leaves
+  [[ -z $volume ]] || umount -l "$(dirname "$volume")" 2>/dev/null
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -80,7 +87,7 @@ start_qsd() {
   rm -f "$sock" "$work/qmp" "$work/pid"
   "$qsd" --blockdev "$1" --chardev socket,id=m,path="$work/qmp",server=on,wait=off --monitor m \
     --export "vhost-user-blk,id=e,node-name=disk,addr.type=unix,addr.path=$sock,writable=on,num-queues=2" \
-    --pidfile "$work/pid" >"$work/qsd" 2>&1 &
+    --pidfile "$work/pid" >"$work/qsd" 2>&1 7>&- &
   qsd_pid=$!
   timeout 20 bash -c "until [[ -S $sock && -s $work/pid ]]; do read -rt 0.02 <> <(:); done; true"
 }
@@ -177,6 +184,171 @@ kill -STOP "$qsd_pid"
 refuse "stopped" "did not answer GET_FEATURES within 5000 ms" "$cat" "vhost-user=$sock"
 kill -CONT "$qsd_pid"
 stop_qsd TERM
+
+# survive: one that verifies the disk all the time sees nothing of a back end that is killed and started again
+survives() {
+  local pid i status
+  mkfifo "$work/input"
+  timeout 60 "$check" "vhost-user=$sock" survive <"$work/input" >"$work/passes" 2>&1 &
+  pid=$!
+  exec 7>"$work/input"
+  for i in 1 2 3 4 5; do
+    await_number "$i" passes || break
+    stop_qsd KILL
+    start_qsd "$image"
+  done
+  await_number 6 passes
+  exec 7>&-
+  wait "$pid"
+  status=$?
+  rm "$work/input"
+  tail -n 4 "$work/passes"
+  ((status == 0)) && (($(grep -c pass "$work/passes") >= 6))
+}
+# await_number N COMMAND: what it prints becomes N or more, within 30 s
+await_number() {
+  local number=$1 limit=$((SECONDS + 30))
+  shift
+  until (($("$@") >= number)); do
+    ((SECONDS < limit)) || return
+    read -rt 0.02 <> <(:)
+  done
+  true
+}
+passes() { grep -c pass "$work/passes"; }
+head -c 16M /dev/urandom >"$work/image"
+start_qsd "$image"
+expect "killed five times while the disk is verified: no error, nothing lost" survives
+expect "and the file is what was written last" same_content
+stop_qsd TERM
+
+# --- the same under devb-virtio
+
+# start_driver OPTION...: as far as its volume
+start_driver() {
+  mkdir -p "$work/dev"
+  rm -f "$work/driver"
+  "$driver" -f virtio "vhost-user=$sock" blk "devdir=$work/dev" "$@" >"$work/driver" 2>&1 &
+  driver_pid=$!
+  await "$work/driver" "$work/dev/hd0" && volume=$(readlink "$work/dev/hd0")
+}
+# stop_driver STATUS: it ends with this one, soon, and nothing stays mounted
+stop_driver() {
+  local status
+  kill "$driver_pid" 2>/dev/null
+  timeout 90 tail --pid="$driver_pid" -f /dev/null || kill -KILL "$driver_pid"
+  wait "$driver_pid"
+  status=$?
+  cat "$work/driver"
+  ((status == $1)) && ! mountpoint -q "$(dirname "$volume")"
+}
+# Bytes that the back end has read and written: it grows while there is work.
+moved() {
+  local name value total=0
+  while read -r name value; do
+    [[ $name != [rw]char: ]] || total=$((total + value))
+  done <"/proc/$qsd_pid/io"
+  echo "$total"
+}
+is_busy() {
+  local before
+  before=$(moved)
+  await_number $((before + 4 * 1048576)) moved_or_over
+}
+moved_or_over() { if fio_runs; then moved; else echo $((1 << 62)); fi; }
+fio_runs() { [[ ! -s $work/fio_status ]]; }
+start_fio() {
+  rm -f "$work/fio_status"
+  {
+    timeout $((seconds + 120)) fio --name=v --filename="$volume" --rw=randwrite --direct=1 --ioengine=libaio \
+      --iodepth=64 --bsrange=512-1M --size=64M --verify=crc32c --verify_backlog=32 --verify_fatal=1 \
+      --time_based --runtime="$1" >"$work/fio" 2>&1
+    echo $? >"$work/fio_status"
+  } &
+  fio_pid=$!
+}
+ends_well() {
+  wait "$fio_pid"
+  tail -n 30 "$work/fio"
+  [[ $(cat "$work/fio_status") == 0 ]] && grep -q 'err= 0' "$work/fio"
+}
+count() { grep -cF -- "$1" "$work/driver"; }
+went=0
+# kill_often SECONDS: while fio runs that long
+kill_often() {
+  local seconds=$1
+  start_fio "$seconds"
+  while fio_runs && is_busy && fio_runs; do
+    stop_qsd KILL
+    went=$((went + 1))
+    await_number "$went" count "the device is gone; what is in flight waits" || return
+    start_qsd "$image"
+    await_number "$went" count "the device is back" || return
+  done
+  ends_well
+}
+# pause_often SECONDS PAUSE: so long does it stand still each time
+pause_often() {
+  local seconds=$1
+  start_fio "$seconds"
+  while fio_runs && is_busy && fio_runs; do
+    kill -STOP "$qsd_pid"
+    read -rt "$2" <> <(:)
+    kill -CONT "$qsd_pid"
+    stops=$((stops + 1))
+  done
+  ends_well
+}
+goes_well() { (($1 >= $2)) && (($(count error) == 0)) && cat "$work/driver"; }
+reads() { timeout 60 dd if="$volume" of=/dev/null iflag=direct bs=64k count=1; }
+# fails_within SECONDS COMMAND...: not at once, and not later
+fails_within() {
+  local start=$SECONDS limit=$1
+  shift
+  "$@" && return 1
+  cat "$work/driver"
+  ((SECONDS - start >= 1)) && ((SECONDS - start <= limit))
+}
+works_again() {
+  start_qsd "$image"
+  await_number 1 count "the device is back" && reads && timeout 60 cmp "$volume" "$work/image"
+}
+has_ended() { timeout "$1" tail --pid="$driver_pid" -f /dev/null; }
+
+driver_survives() {
+  head -c 64M /dev/urandom >"$work/image"
+  start_qsd "$image"
+  expect "devb-virtio shows the disk" start_driver
+  expect "stopped again and again for 0.5 s: no error" pause_often $((long / 2)) 0.5
+  expect "it was stopped, and nothing was said of it" goes_well "$stops" 1
+  expect "killed again and again for $long s: no error, nothing lost" kill_often "$long"
+  expect "it was killed, and each time it was said once that it went and came back" \
+    goes_well "$went" 2
+  expect "what was written stands in the file" cmp "$volume" "$work/image"
+  expect "the driver ends well" stop_driver 0
+
+  start_driver disk timeout=1
+  stop_qsd KILL
+  expect "away for longer than a request may take: its error" fails_within 10 reads
+  expect "and back: it works" works_again
+  stop_qsd KILL
+  expect "ends while its back end is away: what could not be flushed is told" stop_driver 1
+  start_qsd "$image"
+  start_driver disk timeout=1
+  kill -STOP "$qsd_pid"
+  expect "stopped for longer than a request may take: its error" fails_within 20 reads
+  expect "and its volumes end, because nobody knows what it may still write" has_ended 20
+  kill -CONT "$qsd_pid"
+  expect "with an error" stop_driver 1
+  stop_qsd TERM
+}
+stops=0
+if ((EUID == 0)) && [[ -c /dev/fuse ]]; then
+  driver_survives
+else
+  echo "skipped: devb-virtio on a back end that is killed: it needs root and /dev/fuse"
+fi
+volume=
 
 # --- wrong addresses, and a back end that is not to be trusted
 

@@ -4,6 +4,8 @@
  *
  *   vu_check ADDRESS info       prints "SECTORS sectors, QUEUES queues"
  *   vu_check ADDRESS verify     writes all of the disk at random, and reads it back
+ *   vu_check ADDRESS survive    does so again and again until its input ends, with
+ *                               options.replay, and prints "pass" after each
  *   vu_check ADDRESS resize     prints its size, waits for news of another one, prints it
  *   vu_check ADDRESS return     prints "gone" when the back end goes, waits for it, "back"
  *
@@ -87,6 +89,20 @@ static int verify(struct vio_blk *blk)
 		}
 	}
 	printf("%llu pieces verified\n", (unsigned long long)pieces);
+	return 0;
+}
+
+static int survive(struct vio_blk *blk)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+
+	while (poll(&input, 1, 0) == 0) {
+		if (verify(blk)) {
+			return 1;
+		}
+		puts("pass");
+		fflush(stdout);
+	}
 	return 0;
 }
 
@@ -182,12 +198,17 @@ static int run(struct vio_blk *blk, const char *what)
 	if (strcmp(what, "verify") == 0) {
 		return verify(blk);
 	}
-	return strcmp(what, "resize") == 0 ? resize(blk) : fail("info, verify, resize or return");
+	if (strcmp(what, "survive") == 0) {
+		return survive(blk);
+	}
+	return strcmp(what, "resize") == 0 ? resize(blk)
+					   : fail("info, verify, survive, resize or return");
 }
 
 int main(int argc, char **argv)
 {
 	const struct viot_options options = {.device_type = VIRTIO_ID_BLOCK};
+	struct vio_blk_options blk_options = {0};
 	struct viot_address address;
 	struct vio_transport *t = NULL;
 	struct vio_blk *blk = NULL;
@@ -200,7 +221,8 @@ int main(int argc, char **argv)
 	if (strcmp(argv[2], "return") == 0) {
 		rc = see_return(t);
 	} else {
-		rc = vio_blk_open(&blk, t, NULL, &err) < 0 ? fail(err.text) : run(blk, argv[2]);
+		blk_options.replay = strcmp(argv[2], "survive") == 0;
+		rc = vio_blk_open(&blk, t, &blk_options, &err) < 0 ? fail(err.text) : run(blk, argv[2]);
 	}
 	vio_blk_close(blk);
 	vio_transport_close(t);

@@ -129,14 +129,18 @@ bool viot_vu_has_ended(const struct vu_connection *c)
 	return c->socket < 0 || (poll(&wait, 1, 0) > 0 && (wait.revents & POLLHUP));
 }
 
+bool viot_vu_ends_within(const struct vu_connection *c, unsigned wait_ms)
+{
+	return c->socket < 0 || wait_for(c->socket, 0, now_ms() + wait_ms);
+}
+
 bool viot_vu_give_up(struct vu_connection *c, unsigned wait_ms)
 {
 	c->usable = false;
-	if (c->socket < 0) {
-		return true;
+	if (c->socket >= 0) {
+		shutdown(c->socket, SHUT_WR);
 	}
-	shutdown(c->socket, SHUT_WR);
-	return wait_for(c->socket, 0, now_ms() + wait_ms);
+	return viot_vu_ends_within(c, wait_ms);
 }
 
 static int ended(struct vu_connection *c, const char *what, struct vio_error *err)

@@ -24,6 +24,8 @@ int viot_vu_connect(struct vu_connection *c, struct vio_error *err);
 void viot_vu_disconnect(struct vu_connection *c);
 /* The other end has closed it, or there is none. */
 bool viot_vu_has_ended(const struct vu_connection *c);
+/* Or it does so within @wait_ms. */
+bool viot_vu_ends_within(const struct vu_connection *c, unsigned wait_ms);
 /* No more is said; true if the other end has closed it within @wait_ms. */
 bool viot_vu_give_up(struct vu_connection *c, unsigned wait_ms);
 

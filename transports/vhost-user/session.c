@@ -26,6 +26,7 @@
 
 enum {
 	NEWS_MAX = 16, /* chosen: at one time; more come with the next wake-up */
+	END_MS = 100,  /* chosen: from the first to the last descriptor of a process */
 };
 
 static int get_u64(struct vhost_user *vu, enum vu_request request, uint64_t *value,
@@ -218,7 +219,8 @@ unsigned viot_vu_session_news(struct vhost_user *vu)
 			news |= VIO_EVENT_CONFIG;
 		}
 	}
-	if (request < 0 && !viot_vu_has_ended(&vu->connection)) {
+	/* a process that ends closes one descriptor after the other */
+	if (request < 0 && !viot_vu_ends_within(&vu->connection, END_MS)) {
 		vio_log(VIO_LOG_WARN,
 			"%s: the back end closed its channel, or sent nonsense on it: changes of "
 			"the configuration will not be noticed",

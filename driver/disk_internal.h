@@ -106,7 +106,10 @@ void disk_finish_later(struct devb_disk_queue *queue, struct devb_io *io, int re
 /* What the device says of itself now. */
 void disk_take_info(struct devb_disk *disk);
 
-/* The device may go and come back; what is submitted meanwhile waits in the library. */
+/*
+ * The device may go and come back; what is submitted meanwhile waits in the library. In
+ * which order does not matter: who writes to a file from two sides at once expects none.
+ */
 static inline bool disk_waits(const struct devb_disk *disk)
 {
 	return vio_blk_info(disk->blk)->replays;

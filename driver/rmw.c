@@ -84,6 +84,10 @@ static void end(struct devb_disk *disk, int result)
 
 	disk->rmw.active = NULL;
 	disk_finish_later(disk->queues[0], io, result);
+	/* those behind it have waited as well: not for a deadline each, one after the other */
+	while (result == -ETIMEDOUT && (io = io_list_take(&disk->rmw.waiting)) != NULL) {
+		disk_finish_later(disk->queues[0], io, result);
+	}
 }
 
 static void start_inner(struct devb_disk *disk, enum devb_op op,

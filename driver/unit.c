@@ -80,7 +80,6 @@ static int open_device(struct devb_unit *unit, struct vio_error *err)
 	if (rc < 0) {
 		return rc;
 	}
-	/* whoever has overlapping requests in flight does not expect an order from a file */
 	blk_options.replay = unit->transport->may_return;
 	rc = vio_blk_open(&unit->blk, unit->transport, &blk_options, err);
 	return rc < 0 ? rc : devb_disk_open(&unit->disk, unit->blk, err);

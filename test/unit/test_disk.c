@@ -414,6 +414,119 @@ START_TEST(test_going)
 }
 END_TEST
 
+static void open_returning(uint32_t timeout_ms)
+{
+	const struct vio_blk_options wish = {.timeout_ms = timeout_ms, .replay = true};
+	struct sim_options o = sim_defaults();
+
+	o.may_return = true;
+	open_block(&o, &wish);
+	sim_knobs(sim)->hold = true;
+}
+
+static void poll_for(uint64_t ms)
+{
+	uint64_t start = now_ms();
+
+	while (now_ms() - start < ms) {
+		devb_disk_poll(disk_queue);
+		devb_disk_wait_arm(disk_queue);
+	}
+}
+
+/* Whole blocks and others, before and after it went: all of them wait, and go on. */
+START_TEST(test_away)
+{
+	unsigned before;
+
+	open_returning(0);
+	fill(buffers, sizeof(buffers), 12);
+	for (unsigned i = 0; i < 40; i++) {
+		if (i == 20) {
+			devb_disk_poll(disk_queue);
+			sim_leave(sim);
+			devb_disk_tick(disk);
+		}
+		must(start_job(&jobs[i], DEVB_WRITE, i * 1024 + i % 3, buffers[i], SECTOR) == 0);
+	}
+	must(start_job(&jobs[40], DEVB_FLUSH, 0, NULL, 0) == 0);
+	ck_assert_uint_eq(devb_disk_in_flight(disk_queue), 41);
+	before = sim_counts(sim).resets;
+	poll_for(500);
+	/* after 10, 20, 40, 80, 160, 320 ms; each one ends with a reset */
+	ck_assert_uint_ge(sim_counts(sim).resets - before, 3);
+	ck_assert_uint_le(sim_counts(sim).resets - before, 8);
+	ck_assert_uint_eq(devb_disk_in_flight(disk_queue), 41);
+	ck_assert(!devb_disk_is_lost(disk));
+	sim_set_config(sim,
+		       &(struct virtio_blk_config){.capacity = htole64(1536),
+						   .seg_max = htole32(126),
+						   .blk_size = htole32(512)},
+		       false);
+	sim_return(sim);
+	sim_release(sim);
+	while (devb_disk_in_flight(disk_queue)) {
+		poll_for(1);
+	}
+	for (unsigned i = 0; i <= 40; i++) {
+		must(jobs[i].times == 1 && jobs[i].result == 0);
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		must(memcmp(sim_disk(sim) + i * 1024 + i % 3, buffers[i], SECTOR) == 0);
+	}
+	ck_assert_uint_eq(logged[VIO_LOG_WARN], 2); /* it went, it is back */
+	ck_assert_uint_eq(logged[VIO_LOG_ERROR], 0);
+	ck_assert(devb_disk_tick(disk));
+	ck_assert_uint_eq(devb_disk_block(disk)->size, 1536 * 512);
+	ck_assert(!devb_disk_tick(disk));
+}
+END_TEST
+
+START_TEST(test_away_for_too_long)
+{
+	uint64_t start = now_ms();
+
+	open_returning(TIMEOUT_MS);
+	start_mixture();
+	sim_leave(sim);
+	devb_disk_tick(disk);
+	must(start_job(&jobs[48], DEVB_FLUSH, 0, NULL, 0) == 0);
+	drain(TICK_MS);
+	for (unsigned i = 0; i <= 48; i++) {
+		must(jobs[i].times == 1 && jobs[i].result == -ETIMEDOUT);
+	}
+	ck_assert_uint_lt(now_ms() - start, 10 * TIMEOUT_MS); /* together, not one by one */
+	ck_assert(!devb_disk_is_lost(disk));
+	sim_return(sim);
+	sim_release(sim);
+	while (vio_blk_health(blk) != VIO_BLK_GOOD) {
+		must(now_ms() - start < PATIENCE_MS);
+		poll_for(1);
+	}
+	assert_works();
+}
+END_TEST
+
+/* It comes back as something else: told once, and looked for again and again all the same. */
+START_TEST(test_returns_as_another)
+{
+	open_returning(0);
+	must(start_job(&jobs[0], DEVB_READ, 0, buffers, 4096) == 0);
+	devb_disk_poll(disk_queue);
+	sim_leave(sim);
+	sim_offer(sim, BIT(VIRTIO_BLK_F_FLUSH));
+	sim_return(sim);
+	devb_disk_tick(disk);
+	poll_for(300);
+	ck_assert_uint_eq(logged[VIO_LOG_ERROR], 1);
+	ck_assert_ptr_nonnull(strstr(last_line, "tried again"));
+	sim_offer(sim, sim_defaults().features);
+	sim_release(sim);
+	drain(TICK_MS);
+	ck_assert_int_eq(jobs[0].result, 0);
+}
+END_TEST
+
 static void add_failures(Suite *suite)
 {
 	TCase *tcase = tcase_create("failures");
@@ -427,6 +540,9 @@ static void add_failures(Suite *suite)
 	tcase_add_test(tcase, test_restarts);
 	tcase_add_loop_test(tcase, test_gone, 0, KINDS);
 	tcase_add_test(tcase, test_going);
+	tcase_add_test(tcase, test_away);
+	tcase_add_test(tcase, test_away_for_too_long);
+	tcase_add_test(tcase, test_returns_as_another);
 	suite_add_tcase(suite, tcase);
 }
 

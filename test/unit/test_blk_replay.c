@@ -279,7 +279,10 @@ START_TEST(test_deadline_lasts)
 		come_back();
 		vio_blk_reap(queue, (struct vio_blk_request *[1]){NULL}, 0);
 	}
-	sim_leave(sim);
+	/* it ends while the device is away, and while it has the requests again */
+	if (_i == 0) {
+		sim_leave(sim);
+	}
 	ended += look();
 	ended += look();
 	ck_assert_uint_eq(ended, COUNT);
@@ -597,7 +600,7 @@ Suite *blk_replay_suite(void)
 	tcase_add_test(tcase, test_half_done);
 	tcase_add_loop_test(tcase, test_goes_twice, 0, 4);
 	tcase_add_loop_test(tcase, test_deadline_passes, 0, 2);
-	tcase_add_test(tcase, test_deadline_lasts);
+	tcase_add_loop_test(tcase, test_deadline_lasts, 0, 2);
 	tcase_add_loop_test(tcase, test_parts, 0, 5);
 	tcase_add_test(tcase, test_error_stays);
 	tcase_add_loop_test(tcase, test_asks_for_reset, 0, KINDS * RING_CHOICES);

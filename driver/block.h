@@ -65,7 +65,10 @@ struct devb_block_ops {
 	int (*submit)(struct devb_block *block, struct devb_io *io);
 };
 
-/* The fields change on thread 0 only. */
+/*
+ * size, physical_block_size and read_only may change, on thread 0 alone: other threads
+ * read them by the functions below.
+ */
 struct devb_block {
 	const struct devb_block_ops *ops;
 	uint64_t size;       /* bytes, a multiple of block_size */
@@ -73,6 +76,21 @@ struct devb_block {
 	uint32_t physical_block_size; /* bytes: the unit without read-modify-write in the device */
 	bool read_only;
 };
+
+static inline uint64_t devb_block_size(const struct devb_block *block)
+{
+	return __atomic_load_n(&block->size, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t devb_block_physical_size(const struct devb_block *block)
+{
+	return __atomic_load_n(&block->physical_block_size, __ATOMIC_RELAXED);
+}
+
+static inline bool devb_block_is_read_only(const struct devb_block *block)
+{
+	return __atomic_load_n(&block->read_only, __ATOMIC_RELAXED);
+}
 
 static inline int devb_block_submit(struct devb_block *block, struct devb_io *io)
 {

@@ -69,7 +69,7 @@ int disk_start(struct devb_disk_queue *queue, struct devb_io *io)
 {
 	int rc;
 
-	if (disk_is_write(io) && rmw_holds(queue->disk, io)) {
+	if (disk_is_write(io) && turn_is_taken(queue->disk) && turn_holds(queue, io)) {
 		io_list_append(&queue->held, io);
 		return 0;
 	}
@@ -100,7 +100,7 @@ static bool can_write_zeroes(const struct devb_disk *disk, const struct devb_io 
 
 static int check(const struct devb_disk *disk, const struct devb_io *io)
 {
-	const struct devb_block *block = &disk->block;
+	uint64_t size = devb_block_size(&disk->block);
 	int error = vio_blk_error(disk->blk);
 
 	/* others wait for a device that may come back, or the library refuses them */
@@ -114,10 +114,10 @@ static int check(const struct devb_disk *disk, const struct devb_io *io)
 		return -EINVAL;
 	}
 	/* by subtraction: offset + size may wrap */
-	if (io->device_offset > block->size || io->size > block->size - io->device_offset) {
+	if (io->device_offset > size || io->size > size - io->device_offset) {
 		return -ENOSPC;
 	}
-	if (disk_is_write(io) && block->read_only) {
+	if (disk_is_write(io) && devb_block_is_read_only(&disk->block)) {
 		return -EROFS;
 	}
 	return io->op == DEVB_WRITE_ZEROES && !can_write_zeroes(disk, io) ? -EOPNOTSUPP : 0;
@@ -136,7 +136,7 @@ static int disk_submit(struct devb_block *block, struct devb_io *io)
 		/* without a volatile cache it is all safe already */
 		disk_finish_later(queue, io, vio_blk_info(disk->blk)->writeback ? -ENOTSUP : 0);
 	} else if (!is_aligned(disk, io)) {
-		rmw_submit(disk, io);
+		rmw_submit(queue, io);
 	} else {
 		rc = disk_start(queue, io);
 	}
@@ -150,14 +150,16 @@ static const struct devb_block_ops disk_ops = {
 	.submit = disk_submit,
 };
 
+/* Other threads read them; the size of a block is checked to stay (blk.h). */
 void disk_take_info(struct devb_disk *disk)
 {
 	const struct vio_blk_info *info = vio_blk_info(disk->blk);
+	struct devb_block *block = &disk->block;
 
-	disk->block.size = info->capacity_sectors * VIO_BLK_SECTOR_SIZE;
-	disk->block.block_size = info->block_size;
-	disk->block.physical_block_size = info->physical_block_size;
-	disk->block.read_only = info->read_only;
+	__atomic_store_n(&block->size, info->capacity_sectors * VIO_BLK_SECTOR_SIZE,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&block->physical_block_size, info->physical_block_size, __ATOMIC_RELAXED);
+	__atomic_store_n(&block->read_only, info->read_only, __ATOMIC_RELAXED);
 }
 
 static int open_queue(struct devb_disk *disk, struct vio_error *err)
@@ -170,25 +172,39 @@ static int open_queue(struct devb_disk *disk, struct vio_error *err)
 	memset(queue, 0, sizeof(*queue));
 	queue->disk = disk;
 	queue->index = disk->queue_count;
+	queue->is_parked = true;
 	queue->ring = vio_blk_queue(disk->blk, queue->index);
 	for (int i = 0; i < DISK_REQUESTS; i++) {
 		give_request(queue, &queue->requests[i]);
 	}
 	disk->queues[disk->queue_count++] = queue;
-	return 0;
+	return rmw_open(queue, err);
+}
+
+static int open_queues(struct devb_disk *disk, struct vio_error *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && disk->queue_count < vio_blk_info(disk->blk)->queues) {
+		rc = open_queue(disk, err);
+	}
+	return rc;
 }
 
 int devb_disk_open(struct devb_disk **out, struct vio_blk *blk, struct vio_error *err)
 {
-	struct devb_disk *disk = calloc(1, sizeof(*disk));
+	struct devb_disk *disk = aligned_alloc(DISK_CACHE_LINE, sizeof(*disk));
 
 	*out = NULL;
 	if (!disk) {
 		return vio_fail(err, -ENOMEM, "out of memory");
 	}
+	memset(disk, 0, sizeof(*disk));
 	disk->block.ops = &disk_ops;
+	disk->block.block_size = vio_blk_info(blk)->block_size;
 	disk->blk = blk;
-	if (open_queue(disk, err) < 0 || rmw_open(disk, err) < 0) {
+	turn_open(&disk->turn);
+	if (open_queues(disk, err) < 0) {
 		devb_disk_close(disk);
 		return -ENOMEM;
 	}
@@ -203,10 +219,11 @@ void devb_disk_close(struct devb_disk *disk)
 	if (!disk) {
 		return;
 	}
-	rmw_close(disk);
 	for (unsigned i = 0; i < disk->queue_count; i++) {
+		rmw_close(disk->queues[i]);
 		free(disk->queues[i]);
 	}
+	turn_close(&disk->turn);
 	free(disk);
 }
 
@@ -233,10 +250,18 @@ unsigned devb_disk_in_flight(const struct devb_disk_queue *queue)
 /* The inner steps of a read-modify-write are not requests of their own. */
 static void finish(struct devb_disk_queue *queue, struct devb_io *io, int result)
 {
-	if (io != &queue->disk->rmw.inner) {
+	if (io != &queue->rmw.inner) {
 		queue->in_flight--;
 	}
 	io->done(io, result);
+}
+
+/* Written to only when it says something else: all threads read it. */
+static void note_success(struct devb_disk *disk)
+{
+	if (__atomic_load_n(&disk->restarts, __ATOMIC_RELAXED) > 0) {
+		__atomic_store_n(&disk->restarts, 0, __ATOMIC_RELAXED);
+	}
 }
 
 static unsigned reap(struct devb_disk_queue *queue)
@@ -250,7 +275,7 @@ static unsigned reap(struct devb_disk_queue *queue)
 		int result = request->vio.result;
 
 		if (result == 0) {
-			queue->disk->restarts = 0;
+			note_success(queue->disk);
 		}
 		give_request(queue, request);
 		finish(queue, io, result);
@@ -267,20 +292,22 @@ static void finish_waiting(struct devb_disk_queue *queue)
 	}
 }
 
-/* Held writes again, in order; those that still overlap are held again. */
+/*
+ * Held writes, in order. No turn begins until they are all started (turn.c), whoever
+ * had the last one.
+ */
 static void release_held(struct devb_disk_queue *queue)
 {
-	struct io_list held = queue->held;
 	struct devb_io *io;
 
-	queue->held = (struct io_list){NULL, NULL};
-	while ((io = io_list_take(&held)) != NULL) {
+	while ((io = io_list_take(&queue->held)) != NULL) {
 		int rc = disk_start(queue, io);
 
 		if (rc < 0) {
 			disk_finish_later(queue, io, rc);
 		}
 	}
+	turn_released(queue);
 }
 
 static void start_pending(struct devb_disk_queue *queue)
@@ -288,13 +315,8 @@ static void start_pending(struct devb_disk_queue *queue)
 	struct devb_io *io;
 
 	while ((io = queue->pending.first) != NULL) {
-		int rc = 0;
+		int rc = try_start(queue, io);
 
-		if (disk_is_write(io) && rmw_holds(queue->disk, io)) {
-			io_list_append(&queue->held, io_list_take(&queue->pending));
-			continue;
-		}
-		rc = try_start(queue, io);
 		if (rc == -EAGAIN) {
 			return;
 		}
@@ -305,21 +327,80 @@ static void start_pending(struct devb_disk_queue *queue)
 	}
 }
 
-unsigned devb_disk_poll(struct devb_disk_queue *queue)
+static bool overlaps(const struct devb_io *io, uint64_t first, uint64_t end)
+{
+	return disk_is_write(io) && io->device_offset < end && first < io->device_offset + io->size;
+}
+
+bool disk_writes_to(const struct devb_disk_queue *queue, uint64_t first, uint64_t end)
+{
+	for (int i = 0; i < DISK_REQUESTS; i++) {
+		const struct devb_io *io = queue->requests[i].io;
+
+		if (io && overlaps(io, first, end)) {
+			return true;
+		}
+	}
+	for (const struct devb_io *io = queue->pending.first; io; io = io->next) {
+		if (overlaps(io, first, end)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void disk_wake(const struct devb_disk_queue *queue)
+{
+	if (queue->wake) {
+		queue->wake(queue->wake_context);
+	}
+}
+
+/*
+ * Thread 0 resets a device that failed, and afterwards every thread takes back what was in
+ * flight. So whoever finds out wakes thread 0, and that one the others.
+ */
+static void tell_failure(struct devb_disk_queue *queue)
 {
 	struct devb_disk *disk = queue->disk;
+
+	/* a second time when it has taken back its requests, which a restart waits for */
+	if (queue->index > 0 && queue->told < 2) {
+		queue->told++;
+		disk_wake(disk->queues[0]);
+	}
+	if (queue->index > 0 || queue->told > 0) {
+		return;
+	}
+	queue->told = 1;
+	vio_blk_check(disk->blk); /* resets it, if it was another thread that found out */
+	for (unsigned i = 1; i < disk->queue_count; i++) {
+		disk_wake(disk->queues[i]);
+	}
+}
+
+unsigned devb_disk_poll(struct devb_disk_queue *queue)
+{
 	unsigned n = reap(queue);
 
-	if (queue->index == 0 && vio_blk_error(disk->blk) < 0 && disk_waits(disk)) {
-		disk_recover(disk); /* somebody waits: sooner than the next tick */
+	if (vio_blk_error(queue->disk->blk) == 0) {
+		queue->told = 0;
+	} else {
+		tell_failure(queue);
+		if (queue->index == 0 && disk_waits(queue->disk)) {
+			disk_recover(queue->disk); /* somebody waits: sooner than the next tick */
+		}
 	}
 	finish_waiting(queue);
-	/* who was held by the last read-modify-write goes before the next one */
-	if (queue->held.first) {
+	/* who was held by the last turn goes before the next one */
+	if (queue->held.first && !turn_is_taken(queue->disk)) {
 		release_held(queue);
 	}
-	if (queue->index == 0 && (disk->rmw.active || disk->rmw.waiting.first)) {
-		rmw_poke(disk);
+	if (turn_is_news(queue)) {
+		turn_attend(queue);
+	}
+	if (queue->rmw.active || queue->rmw.waiting.first) {
+		rmw_poke(queue);
 	}
 	if (queue->pending.first) {
 		start_pending(queue);
@@ -327,87 +408,4 @@ unsigned devb_disk_poll(struct devb_disk_queue *queue)
 	finish_waiting(queue);
 	vio_blk_kick(queue->ring);
 	return n;
-}
-
-int devb_disk_wait_fd(const struct devb_disk_queue *queue)
-{
-	return vio_blk_wait_fd(queue->ring);
-}
-
-/* What the next poll can do without the device. */
-static bool has_work(const struct devb_disk_queue *queue)
-{
-	const struct disk_rmw *rmw = &queue->disk->rmw;
-
-	return queue->finished.first || (!rmw->active && (queue->held.first || rmw->waiting.first));
-}
-
-bool devb_disk_wait_arm(struct devb_disk_queue *queue)
-{
-	return has_work(queue) || vio_blk_wait_arm(queue->ring);
-}
-
-void devb_disk_wait_disarm(struct devb_disk_queue *queue)
-{
-	vio_blk_wait_disarm(queue->ring);
-}
-
-bool devb_disk_wait_ack(struct devb_disk_queue *queue)
-{
-	return vio_blk_wait_ack(queue->ring) != 0;
-}
-
-void devb_disk_wait_expired(struct devb_disk_queue *queue)
-{
-	vio_blk_wait_expired(queue->ring);
-}
-
-bool devb_disk_has_interrupts(const struct devb_disk_queue *queue)
-{
-	return vio_blk_has_interrupts(queue->ring);
-}
-
-int devb_disk_events_fd(const struct devb_disk *disk)
-{
-	return vio_blk_events_fd(disk->blk);
-}
-
-bool devb_disk_events_ack(struct devb_disk *disk)
-{
-	return vio_blk_events_ack(disk->blk) != 0;
-}
-
-struct vio_spin *devb_disk_spin(struct devb_disk_queue *queue)
-{
-	return vio_blk_spin(queue->ring);
-}
-
-bool devb_disk_tick(struct devb_disk *disk)
-{
-	bool has_changed;
-
-	if (vio_blk_health(disk->blk) == VIO_BLK_FAILED) {
-		disk_recover(disk);
-	} else if (vio_blk_check(disk->blk) & VIO_EVENT_CONFIG) {
-		disk_take_info(disk);
-	}
-	/* a recovery between two ticks may have found another size, too */
-	has_changed = disk->block.size != disk->size_told;
-	disk->size_told = disk->block.size;
-	return has_changed;
-}
-
-bool devb_disk_queue_tick(struct devb_disk_queue *queue)
-{
-	return vio_blk_queue_check(queue->ring);
-}
-
-bool devb_disk_is_quiet(const struct devb_disk_queue *queue)
-{
-	return queue->in_flight == 0 && vio_blk_health(queue->disk->blk) == VIO_BLK_GOOD;
-}
-
-bool devb_disk_is_lost(const struct devb_disk *disk)
-{
-	return vio_blk_health(disk->blk) == VIO_BLK_LOST || vio_blk_error(disk->blk) == -ENODEV;
 }

@@ -7,6 +7,22 @@
  * Threads: one for each queue, on which everything happens that takes the queue, and
  * the requests submitted to it are done. The thread of queue 0 also looks after the
  * device: what takes the disk is its own, once the disk is open.
+ *
+ * Each thread, until its last request is done:
+ *
+ *   devb_disk_unpark(queue);
+ *   for (;;) {
+ *           submit; devb_disk_poll(queue);
+ *           if (nothing to do && !devb_disk_wait_arm(queue) && !devb_disk_park(queue)) {
+ *                   sleep until the device, or the wake function, or about a second
+ *                   devb_disk_unpark(queue);
+ *                   devb_disk_wait_disarm(queue);
+ *           }
+ *   }
+ *   devb_disk_park(queue), until it returns false
+ *
+ * A flush covers the writes of every queue that were done before it was submitted: the
+ * device's cache is one.
  */
 #ifndef DEVB_DISK_H
 #define DEVB_DISK_H
@@ -40,6 +56,23 @@ struct devb_disk_queue *devb_disk_queue(struct devb_disk *disk, unsigned index);
  * many requests of the device finished.
  */
 unsigned devb_disk_poll(struct devb_disk_queue *queue);
+
+/*
+ * Other threads call @wake, from any thread, when this one has something to do although
+ * it sleeps: unaligned writes of others, a device that failed. Before any thread runs.
+ */
+void devb_disk_set_wake(struct devb_disk_queue *queue, void (*wake)(void *context), void *context);
+
+/**
+ * devb_disk_park - the last thing before the queue's thread sleeps, or ends
+ *
+ * Returns true if there is something to poll for instead. With several queues, a thread
+ * that neither polls nor is parked stops the unaligned writes of the others. Queues are
+ * parked at first.
+ */
+bool devb_disk_park(struct devb_disk_queue *queue);
+/* Afterwards, before anything is submitted. */
+void devb_disk_unpark(struct devb_disk_queue *queue);
 
 /* Requests of this queue that have not been done yet. */
 unsigned devb_disk_in_flight(const struct devb_disk_queue *queue);

@@ -26,21 +26,28 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* Other threads set it to 0. */
+static unsigned restarts_of(const struct devb_disk *disk)
+{
+	return __atomic_load_n(&disk->restarts, __ATOMIC_RELAXED);
+}
+
 static bool may_try(const struct devb_disk *disk)
 {
 	if (devb_disk_is_lost(disk)) {
 		return false;
 	}
 	return disk_waits(disk) ? now_ms() >= disk->recovery.next_ms
-				: disk->restarts < RESTARTS_MAX;
+				: restarts_of(disk) < RESTARTS_MAX;
 }
 
 static void count_try(struct devb_disk *disk)
 {
-	unsigned doublings = disk->restarts < PAUSE_DOUBLINGS ? disk->restarts : PAUSE_DOUBLINGS;
+	unsigned restarts = restarts_of(disk);
+	unsigned doublings = restarts < PAUSE_DOUBLINGS ? restarts : PAUSE_DOUBLINGS;
 
 	disk->recovery.next_ms = now_ms() + ((uint64_t)PAUSE_FIRST_MS << doublings);
-	disk->restarts++;
+	__atomic_store_n(&disk->restarts, restarts + 1, __ATOMIC_RELAXED);
 }
 
 /* That it is not there yet was told when it went; anything else is told when it is new. */
@@ -49,11 +56,19 @@ static void tell_failure(struct devb_disk *disk, int rc, const struct vio_error 
 	char *told = disk->recovery.told;
 
 	if (!disk_waits(disk)) {
-		vio_log(VIO_LOG_ERROR, "%s (attempt %u of %d)", err->text, disk->restarts,
+		vio_log(VIO_LOG_ERROR, "%s (attempt %u of %d)", err->text, restarts_of(disk),
 			RESTARTS_MAX);
 	} else if (rc != -ENODEV && strcmp(told, err->text) != 0) {
 		vio_log(VIO_LOG_ERROR, "%s; it is tried again until it works", err->text);
 		memcpy(told, err->text, sizeof(err->text));
+	}
+}
+
+/* What they kept starts again at their next poll. */
+static void wake_others(const struct devb_disk *disk)
+{
+	for (unsigned i = 1; i < disk->queue_count; i++) {
+		disk_wake(disk->queues[i]);
 	}
 }
 
@@ -73,6 +88,7 @@ void disk_recover(struct devb_disk *disk)
 	if (rc == 0) {
 		disk_take_info(disk);
 		disk->recovery.told[0] = '\0';
+		wake_others(disk);
 	} else {
 		tell_failure(disk, rc, &err);
 	}

@@ -10,33 +10,34 @@
  *   read:   inner read, copy out the piece, next piece
  *   write:  inner read, copy in the piece, inner write, next piece
  *
- * One request at a time: whoever wants speed asks for whole blocks.
+ * One request of a queue at a time, and one write of all queues (turn.c): whoever wants
+ * speed asks for whole blocks.
  */
 #include "disk_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-static struct devb_disk *disk_of_inner(struct devb_io *inner)
+static struct devb_disk_queue *queue_of_inner(struct devb_io *inner)
 {
 	return inner->private_data;
 }
 
-int rmw_open(struct devb_disk *disk, struct vio_error *err)
+int rmw_open(struct devb_disk_queue *queue, struct vio_error *err)
 {
-	disk->rmw.buffer = vio_blk_alloc(disk->blk, DISK_RMW_BUFFER);
-	if (!disk->rmw.buffer) {
-		return vio_fail(
-			err, -ENOMEM,
-			"the DMA memory is too small for this queue size: give a larger dma=");
+	queue->rmw.buffer = vio_blk_alloc(queue->disk->blk, DISK_RMW_BUFFER);
+	if (!queue->rmw.buffer) {
+		return vio_fail(err, -ENOMEM,
+				"the DMA memory is too small for this queue size and number of "
+				"queues: give a larger dma=");
 	}
-	disk->rmw.inner.private_data = disk;
+	queue->rmw.inner.private_data = queue;
 	return 0;
 }
 
-void rmw_close(struct devb_disk *disk)
+void rmw_close(struct devb_disk_queue *queue)
 {
-	vio_blk_free(disk->blk, disk->rmw.buffer, DISK_RMW_BUFFER);
+	vio_blk_free(queue->disk->blk, queue->rmw.buffer, DISK_RMW_BUFFER);
 }
 
 static uint64_t round_down(const struct devb_disk *disk, uint64_t offset)
@@ -49,105 +50,81 @@ static uint64_t round_up(const struct devb_disk *disk, uint64_t offset)
 	return round_down(disk, offset + disk->block.block_size - 1);
 }
 
-/* Do the whole blocks around @a touch the bytes of @b? */
-static bool overlaps(const struct devb_disk *disk, const struct devb_io *a, const struct devb_io *b)
+static void next_piece(struct devb_disk_queue *queue);
+
+static void end(struct devb_disk_queue *queue, int result)
 {
-	return round_down(disk, a->device_offset) < b->device_offset + b->size &&
-	       b->device_offset < round_up(disk, a->device_offset + a->size);
-}
+	struct devb_io *io = queue->rmw.active;
 
-bool rmw_holds(const struct devb_disk *disk, const struct devb_io *io)
-{
-	const struct devb_io *active = disk->rmw.active;
-
-	return active && active->op == DEVB_WRITE && io != &disk->rmw.inner &&
-	       overlaps(disk, active, io);
-}
-
-static bool write_in_flight(const struct devb_disk *disk, const struct devb_io *active)
-{
-	for (int i = 0; i < DISK_REQUESTS; i++) {
-		const struct devb_io *io = disk->queues[0]->requests[i].io;
-
-		if (io && disk_is_write(io) && overlaps(disk, active, io)) {
-			return true;
-		}
+	queue->rmw.active = NULL;
+	if (io->op == DEVB_WRITE) {
+		turn_end(queue);
 	}
-	return false;
-}
-
-static void next_piece(struct devb_disk *disk);
-
-static void end(struct devb_disk *disk, int result)
-{
-	struct devb_io *io = disk->rmw.active;
-
-	disk->rmw.active = NULL;
-	disk_finish_later(disk->queues[0], io, result);
+	disk_finish_later(queue, io, result);
 	/* those behind it have waited as well: not for a deadline each, one after the other */
-	while (result == -ETIMEDOUT && (io = io_list_take(&disk->rmw.waiting)) != NULL) {
-		disk_finish_later(disk->queues[0], io, result);
+	while (result == -ETIMEDOUT && (io = io_list_take(&queue->rmw.waiting)) != NULL) {
+		disk_finish_later(queue, io, result);
 	}
 }
 
-static void start_inner(struct devb_disk *disk, enum devb_op op,
+static void start_inner(struct devb_disk_queue *queue, enum devb_op op,
 			void (*done)(struct devb_io *, int))
 {
-	struct devb_io *inner = &disk->rmw.inner;
+	struct devb_io *inner = &queue->rmw.inner;
 	int rc;
 
 	inner->op = op;
 	inner->done = done;
-	inner->buffer = disk->rmw.buffer;
-	rc = disk_start(disk->queues[0], inner);
+	inner->buffer = queue->rmw.buffer;
+	rc = disk_start(queue, inner);
 	if (rc < 0) {
-		end(disk, rc);
+		end(queue, rc);
 	}
 }
 
 static void piece_written(struct devb_io *inner, int result)
 {
-	struct devb_disk *disk = disk_of_inner(inner);
+	struct devb_disk_queue *queue = queue_of_inner(inner);
 
 	if (result < 0) {
-		end(disk, result);
+		end(queue, result);
 		return;
 	}
-	disk->rmw.done_bytes += disk->rmw.piece_bytes;
-	next_piece(disk);
+	queue->rmw.done_bytes += queue->rmw.piece_bytes;
+	next_piece(queue);
 }
 
 static void blocks_read(struct devb_io *inner, int result)
 {
-	struct devb_disk *disk = disk_of_inner(inner);
-	struct disk_rmw *rmw = &disk->rmw;
+	struct devb_disk_queue *queue = queue_of_inner(inner);
+	struct disk_rmw *rmw = &queue->rmw;
 	struct devb_io *io = rmw->active;
 	char *caller = (char *)io->buffer + rmw->done_bytes;
 	char *blocks = rmw->buffer + (io->device_offset + rmw->done_bytes - inner->device_offset);
 
 	if (result < 0) {
-		end(disk, result);
+		end(queue, result);
 	} else if (io->op == DEVB_READ) {
 		memcpy(caller, blocks, rmw->piece_bytes);
 		rmw->done_bytes += rmw->piece_bytes;
-		next_piece(disk);
+		next_piece(queue);
 	} else {
 		memcpy(blocks, caller, rmw->piece_bytes);
-		start_inner(disk, DEVB_WRITE, piece_written);
+		start_inner(queue, DEVB_WRITE, piece_written);
 	}
 }
 
-static void next_piece(struct devb_disk *disk)
+static void next_piece(struct devb_disk_queue *queue)
 {
-	struct disk_rmw *rmw = &disk->rmw;
+	struct disk_rmw *rmw = &queue->rmw;
 	struct devb_io *io = rmw->active;
 	uint64_t from = io->device_offset + rmw->done_bytes;
-	uint64_t first = round_down(disk, from);
+	uint64_t first = round_down(queue->disk, from);
 	uint64_t end_offset = io->device_offset + io->size;
-	uint64_t last = round_up(disk, end_offset);
+	uint64_t last = round_up(queue->disk, end_offset);
 
 	if (rmw->done_bytes == io->size) {
-		end(disk, 0);
+		end(queue, 0);
 		return;
 	}
 	if (last - first > DISK_RMW_BUFFER) {
@@ -156,40 +133,48 @@ static void next_piece(struct devb_disk *disk)
 	rmw->inner.device_offset = first;
 	rmw->inner.size = (size_t)(last - first);
 	rmw->piece_bytes = (size_t)((last < end_offset ? last : end_offset) - from);
-	start_inner(disk, DEVB_READ, blocks_read);
+	start_inner(queue, DEVB_READ, blocks_read);
 }
 
-static void begin(struct devb_disk *disk)
+static void begin(struct devb_disk_queue *queue)
 {
-	struct disk_rmw *rmw = &disk->rmw;
+	struct disk_rmw *rmw = &queue->rmw;
 
-	rmw->is_blocked = rmw->active->op == DEVB_WRITE && write_in_flight(disk, rmw->active);
+	rmw->is_blocked =
+		rmw->active->op == DEVB_WRITE &&
+		(!turn_has_come(queue) || disk_writes_to(queue, queue->first, queue->end));
 	if (!rmw->is_blocked) {
-		next_piece(disk);
+		next_piece(queue);
 	}
 }
 
-static void next_request(struct devb_disk *disk)
+static void next_request(struct devb_disk_queue *queue)
 {
-	struct disk_rmw *rmw = &disk->rmw;
+	struct disk_rmw *rmw = &queue->rmw;
+	struct devb_io *io = io_list_take(&rmw->waiting);
 
-	rmw->active = io_list_take(&rmw->waiting);
-	if (rmw->active) {
-		rmw->done_bytes = 0;
-		begin(disk);
+	rmw->active = io;
+	if (!io) {
+		return;
 	}
+	rmw->done_bytes = 0;
+	if (io->op == DEVB_WRITE) {
+		turn_want(queue, round_down(queue->disk, io->device_offset),
+			  round_up(queue->disk, io->device_offset + io->size));
+	}
+	begin(queue);
 }
 
-void rmw_submit(struct devb_disk *disk, struct devb_io *io)
+void rmw_submit(struct devb_disk_queue *queue, struct devb_io *io)
 {
-	io_list_append(&disk->rmw.waiting, io);
+	io_list_append(&queue->rmw.waiting, io);
 }
 
-void rmw_poke(struct devb_disk *disk)
+void rmw_poke(struct devb_disk_queue *queue)
 {
-	if (!disk->rmw.active) {
-		next_request(disk);
-	} else if (disk->rmw.is_blocked) {
-		begin(disk);
+	if (!queue->rmw.active) {
+		next_request(queue);
+	} else if (queue->rmw.is_blocked) {
+		begin(queue);
 	}
 }

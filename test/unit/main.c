@@ -41,6 +41,7 @@ static Suite *(*const suites[])(void) = {
 	fsg_arena_suite,
 	fsg_tree_suite,
 	disk_suite,
+	disk_queues_suite,
 	partition_suite,
 	names_suite,
 	keeper_suite,

@@ -45,6 +45,7 @@ Suite *options_suite(void);
 Suite *fsg_arena_suite(void);
 Suite *fsg_tree_suite(void);
 Suite *disk_suite(void);
+Suite *disk_queues_suite(void);
 Suite *partition_suite(void);
 Suite *names_suite(void);
 Suite *keeper_suite(void);

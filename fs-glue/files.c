@@ -21,7 +21,7 @@ static struct fsg_channel *channel_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-static int fill_entry(const struct fsg_tree *tree, uint64_t ino, struct fuse_entry_param *entry)
+static int fill_entry(struct fsg_tree *tree, uint64_t ino, struct fuse_entry_param *entry)
 {
 	*entry = (struct fuse_entry_param){
 		.ino = ino,
@@ -33,7 +33,7 @@ static int fill_entry(const struct fsg_tree *tree, uint64_t ino, struct fuse_ent
 
 void fsg_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct fsg_tree *tree = channel_of(req)->tree;
+	struct fsg_tree *tree = channel_of(req)->connection->tree;
 	uint64_t ino = parent == FSG_ROOT ? fsg_tree_find(tree, name) : 0;
 	struct fuse_entry_param entry;
 
@@ -48,7 +48,7 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 {
 	struct stat attr;
 
-	if (fsg_tree_stat(channel_of(req)->tree, ino, &attr) < 0)
+	if (fsg_tree_stat(channel_of(req)->connection->tree, ino, &attr) < 0)
 		fuse_reply_err(req, ENOENT);
 	else
 		fuse_reply_attr(req, &attr, ATTR_SECONDS);
@@ -66,22 +66,35 @@ void fsg_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
  */
 static int check_size(const struct fsg_node *node, off_t size)
 {
-	if (node->block->read_only)
+	if (devb_block_is_read_only(node->block))
 		return EROFS;
-	return size == 0 || (uint64_t)size == node->block->size ? 0 : EINVAL;
+	return size == 0 || (uint64_t)size == devb_block_size(node->block) ? 0 : EINVAL;
+}
+
+/* Before 1677 and after 2262 there is nothing. */
+static int64_t from_timespec(const struct timespec *time)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow((int64_t)time->tv_sec, INT64_C(1000000000), &ns) ||
+	    __builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
+		return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 static void change_times(struct fsg_node *node, const struct stat *attr, int to_set)
 {
-	node->change_time = fsg_tree_clock();
+	int64_t now = fsg_tree_clock();
+
+	fsg_time_set(&node->change_time, now);
 	if (to_set & FUSE_SET_ATTR_ATIME_NOW)
-		node->read_time = node->change_time;
+		fsg_time_set(&node->read_time, now);
 	else if (to_set & FUSE_SET_ATTR_ATIME)
-		node->read_time = attr->st_atim;
+		fsg_time_set(&node->read_time, from_timespec(&attr->st_atim));
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
-		node->write_time = node->change_time;
+		fsg_time_set(&node->write_time, now);
 	else if (to_set & FUSE_SET_ATTR_MTIME)
-		node->write_time = attr->st_mtim;
+		fsg_time_set(&node->write_time, from_timespec(&attr->st_mtim));
 }
 
 static void change_access(struct fsg_node *node, const struct stat *attr, int to_set)
@@ -98,7 +111,8 @@ static void change_access(struct fsg_node *node, const struct stat *attr, int to
 void fsg_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		 struct fuse_file_info *file)
 {
-	struct fsg_node *node = fsg_tree_node(channel_of(req)->tree, ino);
+	struct fsg_tree *tree = channel_of(req)->connection->tree;
+	struct fsg_node *node = fsg_tree_node(tree, ino);
 	int error = node ? 0 : EPERM;
 
 	(void)file;
@@ -108,36 +122,36 @@ void fsg_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		fuse_reply_err(req, error);
 		return;
 	}
+	pthread_mutex_lock(&tree->mutex);
 	change_access(node, attr, to_set);
+	pthread_mutex_unlock(&tree->mutex);
 	change_times(node, attr, to_set);
 	reply_attr(req, ino);
 }
 
 void fsg_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	struct fsg_channel *channel = channel_of(req);
-	const struct fsg_node *node = fsg_tree_node(channel->tree, ino);
+	struct fsg_connection *connection = channel_of(req)->connection;
+	const struct fsg_node *node = fsg_tree_node(connection->tree, ino);
 
 	if (!node) {
 		fuse_reply_err(req, ENOENT);
-	} else if (node->block->read_only && (file->flags & O_ACCMODE) != O_RDONLY) {
+	} else if (devb_block_is_read_only(node->block) && (file->flags & O_ACCMODE) != O_RDONLY) {
 		fuse_reply_err(req, EROFS);
 	} else {
-		channel->open_files++;
+		/* Counted before the answer: the release may come to another thread. */
+		atomic_fetch_add(&connection->open_files, 1);
 		/* The opener was killed meanwhile: there will be no release. */
 		if (fuse_reply_open(req, file) == -ENOENT)
-			channel->open_files--;
+			atomic_fetch_sub(&connection->open_files, 1);
 	}
 }
 
 void fsg_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	struct fsg_channel *channel = channel_of(req);
-
 	(void)ino;
 	(void)file;
-	if (channel->open_files > 0)
-		channel->open_files--;
+	atomic_fetch_sub(&channel_of(req)->connection->open_files, 1);
 	fuse_reply_err(req, 0);
 }
 
@@ -160,7 +174,7 @@ static uint64_t entry_at(const struct fsg_tree *tree, uint64_t index, const char
 
 static size_t add_entry(fuse_req_t req, char *to, size_t room, uint64_t index, bool plus)
 {
-	const struct fsg_tree *tree = channel_of(req)->tree;
+	struct fsg_tree *tree = channel_of(req)->connection->tree;
 	struct fuse_entry_param entry;
 	const char *name;
 	uint64_t ino = entry_at(tree, index, &name);
@@ -209,7 +223,7 @@ void fsg_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 /* The directory has no space of its own: its volumes' is shared out in them. */
 void fsg_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	const struct fsg_tree *tree = channel_of(req)->tree;
+	const struct fsg_tree *tree = channel_of(req)->connection->tree;
 	struct statvfs attr = {
 		.f_bsize = 4096,
 		.f_frsize = 4096,

@@ -5,6 +5,7 @@
  *   fsg_tree_open()       an empty tree
  *   fsg_tree_add()        "hd0", "hd0t179", … each one a devb_block
  *   fsg_channel_open()    mount it; messages arrive on a file descriptor
+ *   fsg_channel_clone()   another channel of the same mount, for another thread
  *
  * The channel is passive: it puts its requests into the io_uring of the program's
  * event loop, which submits them and hands back what completes:
@@ -27,8 +28,10 @@
  * (FSG_MEMORY_URING), messages come and answers go by that; else by /dev/fuse. The
  * mount behaves alike.
  *
- * Threads: everything of one tree and its channel on the thread that owns the
- * blocks, which is the one that the ring belongs to.
+ * Threads: all of a channel on the thread that its ring belongs to, which submits to
+ * the blocks as number index of devb_io.queue: 0 for the first channel, and so on. Any
+ * of them may be given any message: between two channels there is no order. They share
+ * nothing on the way of data but the tree's times. The tree: any thread.
  */
 #ifndef FSG_H
 #define FSG_H
@@ -62,7 +65,8 @@ void fsg_tree_close(struct fsg_tree *tree);
  * fsg_tree_add - show @block under @name
  *
  * @block is not owned and must outlive the tree. Returns 0, -EEXIST, -EINVAL for
- * a name that is no file name, -ENOMEM. May be called while the tree is mounted.
+ * a name that is no file name, -ENOSPC for the 1025th, -ENOMEM. May be called while the
+ * tree is mounted.
  */
 int fsg_tree_add(struct fsg_tree *tree, const char *name, struct devb_block *block);
 
@@ -98,11 +102,23 @@ struct fsg_channel_options {
 int fsg_channel_open(struct fsg_channel **channel, struct fsg_tree *tree,
 		     const struct fsg_channel_options *options, char *why, size_t why_size);
 
+#define FSG_CHANNELS_MAX 64u
+
+/**
+ * fsg_channel_clone - one more channel of the mount of @first
+ * @memory: as in fsg_channel_options, its own
+ *
+ * Before any of them is used. Returns 0, or a negative errno with one sentence in @why;
+ * -ENOSPC after FSG_CHANNELS_MAX. It receives nothing until the first channel is greeted.
+ */
+int fsg_channel_clone(struct fsg_channel **channel, struct fsg_channel *first, void *memory,
+		      size_t memory_size, char *why, size_t why_size);
+
 /**
  * fsg_channel_attach - name the ring that everything goes through
  *
- * Once, before all that follows. The ring outlives the channel's use, has at least
- * FSG_RING_ENTRIES places, and belongs to the calling thread.
+ * Once, before all that follows, for all channels of a mount before one of them is
+ * used. The ring outlives the channel's use, and has at least FSG_RING_ENTRIES places.
  */
 void fsg_channel_attach(struct fsg_channel *channel, struct io_uring *ring);
 
@@ -135,6 +151,12 @@ void fsg_channel_completed(struct fsg_channel *channel, uint64_t data, int resul
  */
 bool fsg_channel_stop(struct fsg_channel *channel);
 
+/*
+ * The kernel has greeted the mount, of which the first channel learns: the others' threads
+ * have to be woken then, to prepare.
+ */
+bool fsg_channel_is_greeted(const struct fsg_channel *channel);
+
 /* The mount is gone: unmounted by somebody, or aborted. */
 bool fsg_channel_ended(const struct fsg_channel *channel);
 
@@ -144,13 +166,14 @@ unsigned fsg_channel_in_flight(const struct fsg_channel *channel);
 /* Messages come through io_uring; false before the first one has. */
 bool fsg_channel_uses_uring(const struct fsg_channel *channel);
 
-/* How many times the tree's files are open. A close shows a moment later; 0 after the end. */
+/* How many times the mount's files are open. A close shows a moment later; 0 after the end. */
 unsigned fsg_channel_open_files(const struct fsg_channel *channel);
 
 /**
  * fsg_channel_abort - unmount at once; whoever uses a volume gets an error from now on
  *
- * For a channel that nobody will serve any more: its users must not wait for ever.
+ * For a mount that nobody will serve any more: its users must not wait for ever. Of the
+ * first channel, once. The others find out by themselves.
  */
 void fsg_channel_abort(struct fsg_channel *channel);
 
@@ -159,7 +182,8 @@ void fsg_channel_abort(struct fsg_channel *channel);
  *
  * Detaches even when files are open: their users see ENOTCONN from then on. Never
  * waits for them, nor for messages that were not received. fsg_channel_stop() must
- * have returned true, or the ring be closed.
+ * have returned true, or the ring be closed. The first channel of a mount last: that
+ * one unmounts.
  */
 void fsg_channel_close(struct fsg_channel *channel);
 

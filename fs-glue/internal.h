@@ -2,7 +2,8 @@
 /*
  * The channel inside: what its files share.
  *
- *   channel.c     opens, hands completions to those that they belong to, closes
+ *   channel.c     hands completions to those that they belong to
+ *   open.c        opens and closes channels, and the connection that they share
  *   device.c      messages from /dev/fuse and answers to it
  *   uring.c       the same through io_uring, where the kernel has that
  *   mount.c       /dev/fuse and the mount
@@ -16,6 +17,7 @@
 
 #define FUSE_USE_VERSION 314
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -78,20 +80,41 @@ struct fsg_mount {
 	uint32_t minor;
 };
 
-struct fsg_channel {
+/* The longest that the kernel's greeting may be; today's has 104 bytes. */
+#define FSG_GREETING_MAX 256u
+
+/* What the channels of a mount have in common. */
+struct fsg_connection {
 	struct fsg_tree *tree;
+	struct fsg_mount mount;
+	size_t io_max;
+	bool no_uring;
+	bool uring_offered; /* by the kernel */
+	atomic_uint open_files;
+	unsigned channel_count;
+	struct fsg_channel *channels[FSG_CHANNELS_MAX];
+	/*
+	 * The kernel's first message, FUSE_INIT, is answered: by the first channel, which
+	 * leaves it here for the decoders of the others.
+	 */
+	atomic_bool greeted;
+	size_t greeting_size;
+	_Alignas(8) unsigned char greeting[FSG_GREETING_MAX];
+};
+
+struct fsg_channel {
+	struct fsg_connection *connection;
+	unsigned index;               /* of the thread, and among the connection's channels */
 	struct fuse_session *session; /* owns fd */
 	int fd;
-	struct fsg_mount mount;
 	size_t io_max;
 	struct io_uring *ring; /* the loop's */
 	struct fsg_arena arena;
 	unsigned in_flight;
-	unsigned open_files;
-	bool greeted; /* the kernel's first message, FUSE_INIT, is answered */
+	bool has_learned; /* the decoder knows the greeting */
+	bool is_learning; /* its answer goes nowhere */
 	bool ended;
 	bool stopping;
-	bool no_uring;
 
 	/* device.c */
 	struct fsg_piece *incoming; /* the next message's; NULL when not chosen yet */
@@ -101,8 +124,7 @@ struct fsg_channel {
 	struct fsg_request requests[FSG_REQUESTS];
 
 	/* uring.c */
-	bool uring_offered; /* by the kernel */
-	bool uses_uring;    /* a message has come that way */
+	bool uses_uring; /* a message has come that way */
 	struct fsg_entry *entries;
 	unsigned entry_count;
 	unsigned registered; /* so many of them are known to the kernel */
@@ -136,8 +158,8 @@ void fsg_device_answered(struct fsg_request *request);
 
 /* uring.c: FUSE over io_uring. */
 extern const struct fsg_way fsg_uring_way;
-/* Before the kernel is told that we want it; false when we can't. */
-bool fsg_uring_open(struct fsg_channel *channel);
+/* For all channels, before the kernel is told that we want it; false when one of them can't. */
+bool fsg_uring_open(struct fsg_connection *connection);
 void fsg_uring_close(struct fsg_channel *channel);
 void fsg_uring_prepare(struct fsg_channel *channel);
 void fsg_uring_fetched(struct fsg_entry *entry, int result);
@@ -146,6 +168,8 @@ void fsg_uring_answer(struct fsg_entry *entry, const struct iovec *iov, int coun
 
 /* mount.c. @why gets a sentence with every error. */
 int fsg_device_open(char *why, size_t why_size);
+/* Another one of the same connection. */
+int fsg_device_clone(int fd, char *why, size_t why_size);
 int fsg_mount_open(struct fsg_mount *mount, int fd, const struct fsg_channel_options *options,
 		   char *why, size_t why_size);
 void fsg_mount_close(struct fsg_mount *mount);
@@ -154,6 +178,8 @@ void fsg_mount_set_read_ahead(const struct fsg_mount *mount, size_t size);
 
 /* session.c. NULL when memory ran out; takes over channel->fd. */
 struct fuse_session *fsg_session_open(struct fsg_channel *channel);
+/* For a channel that isn't the first: what the kernel said to that one. */
+void fsg_session_learn(struct fsg_channel *channel);
 /* A message in one piece; it is answered when this returns. */
 void fsg_session_decode(struct fsg_channel *channel, const void *message, size_t size);
 

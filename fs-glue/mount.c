@@ -10,12 +10,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NO_FUSE  "this kernel has no FUSE (%s): load it with 'modprobe fuse'"
 #define NO_RIGHT "%s: %s: mounting volumes needs root (CAP_SYS_ADMIN)"
+
+#ifndef FUSE_DEV_IOC_CLONE
+#define FUSE_DEV_IOC_CLONE _IOR(229, 0, uint32_t)
+#endif
+
+int fsg_device_clone(int fd, char *why, size_t why_size)
+{
+	int clone = fsg_device_open(why, why_size);
+	uint32_t of = (uint32_t)fd;
+
+	if (clone >= 0 && ioctl(clone, FUSE_DEV_IOC_CLONE, &of) < 0) {
+		snprintf(why, why_size, "/dev/fuse: one more channel: %s", strerror(errno));
+		close(clone);
+		return -ENOTSUP;
+	}
+	return clone;
+}
 
 int fsg_device_open(char *why, size_t why_size)
 {

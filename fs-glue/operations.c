@@ -14,7 +14,8 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_read = io_max;
 	if (conn->max_readahead > io_max)
 		conn->max_readahead = io_max;
-	conn->max_background = FSG_REQUESTS;
+	/* what all channels hold; the kernel calls three quarters of it congested */
+	conn->max_background = FSG_REQUESTS * channel->connection->channel_count;
 	/*
 	 * ATOMIC_O_TRUNC: the kernel would believe in a size of 0 after open(O_TRUNC)
 	 * until it asks again; without it, it asks by setattr and is told the real size.

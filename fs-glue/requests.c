@@ -45,8 +45,10 @@ static int to_errno(enum devb_op op, int result)
 
 static void note_change(struct fsg_node *node)
 {
-	node->write_time = fsg_tree_clock();
-	node->change_time = node->write_time;
+	int64_t now = fsg_tree_clock();
+
+	fsg_time_set(&node->write_time, now);
+	fsg_time_set(&node->change_time, now);
 }
 
 static void finish(struct fsg_request *request, int result)
@@ -57,7 +59,7 @@ static void finish(struct fsg_request *request, int result)
 	if (result < 0) {
 		answer(request, to_errno(io->op, result), NULL, 0);
 	} else if (io->op == DEVB_READ) {
-		request->node->read_time = fsg_tree_clock();
+		fsg_time_set(&request->node->read_time, fsg_tree_clock());
 		answer(request, 0, io->buffer, io->size);
 	} else if (io->op == DEVB_WRITE) {
 		note_change(request->node);
@@ -78,6 +80,7 @@ static void done(struct devb_io *io, int result)
 static void start(struct fsg_request *request)
 {
 	request->io.done = done;
+	request->io.queue = request->channel->index;
 	request->channel->in_flight++;
 
 	int error = devb_block_submit(request->node->block, &request->io);
@@ -89,7 +92,8 @@ static void start(struct fsg_request *request)
 /* How much of @size bytes at @offset the block has. */
 static uint64_t clip(const struct devb_block *block, uint64_t offset, uint64_t size)
 {
-	uint64_t left = offset < block->size ? block->size - offset : 0;
+	uint64_t end = devb_block_size(block);
+	uint64_t left = offset < end ? end - offset : 0;
 
 	return left < size ? left : size;
 }
@@ -151,7 +155,7 @@ static int check_zeroes(const struct devb_block *block, const struct fuse_falloc
 
 	if (!hole && (in->mode & ~(uint32_t)FALLOC_FL_KEEP_SIZE) != FALLOC_FL_ZERO_RANGE)
 		return EOPNOTSUPP;
-	if (block->read_only)
+	if (devb_block_is_read_only(block))
 		return EROFS;
 	/* without KEEP_SIZE it would have to grow */
 	if (size < in->length && !(in->mode & FALLOC_FL_KEEP_SIZE))
@@ -210,7 +214,7 @@ bool fsg_request_take(struct fsg_request *request, const struct fsg_message *mes
 	if (!opcode)
 		return false;
 	request->unique = message->header->unique;
-	request->node = fsg_tree_node(request->channel->tree, message->header->nodeid);
+	request->node = fsg_tree_node(request->channel->connection->tree, message->header->nodeid);
 	request->io = (struct devb_io){0};
 	if (message->body_size < opcode->body_size)
 		answer(request, EIO, NULL, 0);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/uio.h>
 
 /*
@@ -19,8 +20,8 @@ static void accept_uring(struct fsg_channel *channel, const struct iovec *iov, i
 	const struct fuse_out_header *head = iov[0].iov_base;
 	struct fuse_init_out *out;
 
-	if (!channel->uring_offered || count < 2 || head->error || iov[1].iov_len < sizeof(*out) ||
-	    !fsg_uring_open(channel))
+	if (!channel->connection->uring_offered || count < 2 || head->error ||
+	    iov[1].iov_len < sizeof(*out) || !fsg_uring_open(channel->connection))
 		return;
 	out = iov[1].iov_base;
 	out->flags |= FUSE_INIT_EXT;
@@ -35,12 +36,14 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct fsg_channel *channel = userdata;
 
+	if (channel->is_learning)
+		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
 	if (channel->answering) {
 		fsg_uring_answer(channel->answering, iov, count);
 		channel->answering = NULL;
 		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
 	}
-	if (!channel->greeted)
+	if (!fsg_channel_is_greeted(channel))
 		accept_uring(channel, iov, count);
 	return writev(fd, iov, count);
 }
@@ -70,26 +73,44 @@ static bool offers_uring(const void *message, size_t size)
  * The kernel bounds its read-ahead by 128 KiB while it greets a file system, and
  * takes a larger one afterwards.
  */
-static void greet(struct fsg_channel *channel)
+static void greet(struct fsg_connection *connection, const void *message, size_t size)
 {
-	channel->greeted = true;
-	fsg_mount_set_read_ahead(&channel->mount, channel->io_max);
+	fsg_mount_set_read_ahead(&connection->mount, connection->io_max);
+	connection->greeting_size = size < FSG_GREETING_MAX ? size : FSG_GREETING_MAX;
+	memcpy(connection->greeting, message, connection->greeting_size);
+	atomic_store_explicit(&connection->greeted, true, memory_order_release);
+}
+
+static void process(struct fsg_channel *channel, const void *message, size_t size)
+{
+	const struct fuse_buf buffer = {.mem = (void *)(uintptr_t)message, .size = size};
+
+	fuse_session_process_buf(channel->session, &buffer);
+	if (fuse_session_exited(channel->session)) /* no common language with this kernel */
+		fsg_channel_end(channel);
+}
+
+/* A decoder answers nothing that comes before a greeting; the kernel greets only once. */
+void fsg_session_learn(struct fsg_channel *channel)
+{
+	channel->is_learning = true;
+	process(channel, channel->connection->greeting, channel->connection->greeting_size);
+	channel->is_learning = false;
 }
 
 void fsg_session_decode(struct fsg_channel *channel, const void *message, size_t size)
 {
-	const struct fuse_buf buffer = {.mem = (void *)(uintptr_t)message, .size = size};
+	struct fsg_connection *connection = channel->connection;
+	bool is_greeting = !fsg_channel_is_greeted(channel);
 
 	/* No request can be taken back; libfuse would keep the interrupts of those it never saw. */
 	if (((const struct fuse_in_header *)message)->opcode == FUSE_INTERRUPT)
 		return;
-	if (!channel->greeted)
-		channel->uring_offered = !channel->no_uring && offers_uring(message, size);
-	fuse_session_process_buf(channel->session, &buffer);
-	if (fuse_session_exited(channel->session)) /* no common language with this kernel */
-		fsg_channel_end(channel);
-	if (!channel->greeted)
-		greet(channel);
+	if (is_greeting)
+		connection->uring_offered = !connection->no_uring && offers_uring(message, size);
+	process(channel, message, size);
+	if (is_greeting)
+		greet(connection, message, size);
 }
 
 static int attach(struct fuse_session *session, int fd)

@@ -8,13 +8,23 @@
 
 #define FIRST_NODE (FSG_ROOT + 1)
 #define WRITE_BITS 0222u
+#define SECOND     INT64_C(1000000000) /* ns */
 
-struct timespec fsg_tree_clock(void)
+int64_t fsg_tree_clock(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	return now;
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static struct timespec to_timespec(int64_t time)
+{
+	int64_t ns = time % SECOND;
+
+	if (ns < 0)
+		ns += SECOND;
+	return (struct timespec){.tv_sec = (time - ns) / SECOND, .tv_nsec = ns};
 }
 
 struct fsg_tree *fsg_tree_open(const struct fsg_access *access)
@@ -25,6 +35,7 @@ struct fsg_tree *fsg_tree_open(const struct fsg_access *access)
 		return NULL;
 	tree->access = *access;
 	tree->start_time = fsg_tree_clock();
+	pthread_mutex_init(&tree->mutex, NULL);
 	return tree;
 }
 
@@ -34,20 +45,23 @@ void fsg_tree_close(struct fsg_tree *tree)
 		return;
 	for (size_t i = 0; i < tree->count; i++)
 		free(tree->nodes[i]);
-	free(tree->nodes);
+	pthread_mutex_destroy(&tree->mutex);
 	free(tree);
 }
 
 struct fsg_node *fsg_tree_node(const struct fsg_tree *tree, uint64_t ino)
 {
-	return ino >= FIRST_NODE && ino - FIRST_NODE < tree->count ? tree->nodes[ino - FIRST_NODE]
-								   : NULL;
+	size_t count = atomic_load_explicit(&tree->count, memory_order_acquire);
+
+	return ino >= FIRST_NODE && ino - FIRST_NODE < count ? tree->nodes[ino - FIRST_NODE] : NULL;
 }
 
 /* A machine has a handful of volumes: a table would cost more than this saves. */
 uint64_t fsg_tree_find(const struct fsg_tree *tree, const char *name)
 {
-	for (size_t i = 0; i < tree->count; i++)
+	size_t count = atomic_load_explicit(&tree->count, memory_order_acquire);
+
+	for (size_t i = 0; i < count; i++)
 		if (strcmp(tree->nodes[i]->name, name) == 0)
 			return i + FIRST_NODE;
 	return 0;
@@ -59,31 +73,16 @@ static bool is_file_name(const char *name)
 	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-static int make_room(struct fsg_tree *tree)
+static int add(struct fsg_tree *tree, const char *name, struct devb_block *block)
 {
-	if (tree->count < tree->room)
-		return 0;
+	size_t count = tree->count;
+	size_t name_size = strlen(name) + 1;
 
-	size_t room = tree->room ? 2 * tree->room : 8;
-	struct fsg_node **nodes = reallocarray(tree->nodes, room, sizeof(void *));
-
-	if (!nodes)
-		return -ENOMEM;
-	tree->nodes = nodes;
-	tree->room = room;
-	return 0;
-}
-
-int fsg_tree_add(struct fsg_tree *tree, const char *name, struct devb_block *block)
-{
-	if (!is_file_name(name))
-		return -EINVAL;
 	if (fsg_tree_find(tree, name))
 		return -EEXIST;
-	if (make_room(tree) < 0)
-		return -ENOMEM;
+	if (count == FSG_NODES_MAX)
+		return -ENOSPC;
 
-	size_t name_size = strlen(name) + 1;
 	struct fsg_node *node = malloc(sizeof(*node) + name_size);
 
 	if (!node)
@@ -96,8 +95,22 @@ int fsg_tree_add(struct fsg_tree *tree, const char *name, struct devb_block *blo
 		.change_time = tree->start_time,
 	};
 	memcpy(node->name, name, name_size);
-	tree->nodes[tree->count++] = node;
+	tree->nodes[count] = node;
+	/* whoever sees the number finds the node */
+	atomic_store_explicit(&tree->count, count + 1, memory_order_release);
 	return 0;
+}
+
+int fsg_tree_add(struct fsg_tree *tree, const char *name, struct devb_block *block)
+{
+	int error;
+
+	if (!is_file_name(name))
+		return -EINVAL;
+	pthread_mutex_lock(&tree->mutex);
+	error = add(tree, name, block);
+	pthread_mutex_unlock(&tree->mutex);
+	return error;
 }
 
 /*
@@ -107,9 +120,11 @@ int fsg_tree_add(struct fsg_tree *tree, const char *name, struct devb_block *blo
  */
 static blksize_t preferred_size(const struct devb_block *block)
 {
-	if (block->physical_block_size < 512)
+	uint32_t size = devb_block_physical_size(block);
+
+	if (size < 512)
 		return 512;
-	return block->physical_block_size > 4096 ? 4096 : (blksize_t)block->physical_block_size;
+	return size > 4096 ? 4096 : (blksize_t)size;
 }
 
 static void stat_root(const struct fsg_tree *tree, struct stat *attr)
@@ -121,16 +136,17 @@ static void stat_root(const struct fsg_tree *tree, struct stat *attr)
 		.st_uid = tree->access.uid,
 		.st_gid = tree->access.gid,
 		.st_blksize = 4096,
-		.st_atim = tree->start_time,
-		.st_mtim = tree->start_time,
-		.st_ctim = tree->start_time,
+		.st_atim = to_timespec(tree->start_time),
+		.st_mtim = to_timespec(tree->start_time),
+		.st_ctim = to_timespec(tree->start_time),
 	};
 }
 
 static void stat_node(const struct fsg_node *node, uint64_t ino, struct stat *attr)
 {
 	const struct devb_block *block = node->block;
-	mode_t hidden = block->read_only ? WRITE_BITS : 0;
+	mode_t hidden = devb_block_is_read_only(block) ? WRITE_BITS : 0;
+	uint64_t size = devb_block_size(block);
 
 	*attr = (struct stat){
 		.st_ino = ino,
@@ -138,24 +154,27 @@ static void stat_node(const struct fsg_node *node, uint64_t ino, struct stat *at
 		.st_nlink = 1,
 		.st_uid = node->access.uid,
 		.st_gid = node->access.gid,
-		.st_size = (off_t)block->size,
-		.st_blocks = (blkcnt_t)(block->size / 512),
+		.st_size = (off_t)size,
+		.st_blocks = (blkcnt_t)(size / 512),
 		.st_blksize = preferred_size(block),
-		.st_atim = node->read_time,
-		.st_mtim = node->write_time,
-		.st_ctim = node->change_time,
+		.st_atim = to_timespec(node->read_time),
+		.st_mtim = to_timespec(node->write_time),
+		.st_ctim = to_timespec(node->change_time),
 	};
 }
 
-int fsg_tree_stat(const struct fsg_tree *tree, uint64_t ino, struct stat *attr)
+int fsg_tree_stat(struct fsg_tree *tree, uint64_t ino, struct stat *attr)
 {
 	const struct fsg_node *node = fsg_tree_node(tree, ino);
 
-	if (node)
+	if (node) {
+		pthread_mutex_lock(&tree->mutex);
 		stat_node(node, ino, attr);
-	else if (ino == FSG_ROOT)
+		pthread_mutex_unlock(&tree->mutex);
+	} else if (ino == FSG_ROOT) {
 		stat_root(tree, attr);
-	else
+	} else {
 		return -ENOENT;
+	}
 	return 0;
 }

@@ -8,8 +8,12 @@
  * reaches; the kernel takes the entry that was used last, so those beyond the usual
  * depth are never touched. Forgets and interrupts still come from /dev/fuse.
  *
- * What takes the kernel's offer back is that memory, or the loop's ring, does not
- * suffice. Afterwards there is no way back: a failure ends the channel.
+ * The queues are dealt out among the channels of a mount. What a CPU asks for thus stays
+ * with one thread.
+ *
+ * What takes the kernel's offer back is that a channel's memory, or its loop's ring, does not
+ * suffice. Afterwards there is no way back: the kernel sends nothing by /dev/fuse until all
+ * its queues have entries, so a failure ends the channel.
  */
 #include "internal.h"
 
@@ -50,9 +54,27 @@ static size_t payload_size(const struct fsg_channel *channel)
 	return channel->io_max < PAYLOAD_MIN ? PAYLOAD_MIN : channel->io_max;
 }
 
+/*
+ * Channel i serves the queues i, i + channels, i + 2 * channels, … With fewer CPUs than
+ * channels, some have one in common.
+ */
+static unsigned first_queue(const struct fsg_channel *channel, unsigned cpus)
+{
+	return channel->index % cpus;
+}
+
+static unsigned queues_of(const struct fsg_channel *channel, unsigned cpus)
+{
+	unsigned step = channel->connection->channel_count;
+
+	return (cpus - first_queue(channel, cpus) + step - 1) / step;
+}
+
 static void init_entry(struct fsg_channel *channel, unsigned index, unsigned cpus)
 {
 	struct fsg_entry *entry = &channel->entries[index];
+	/* one for every queue first: then the kernel may begin */
+	unsigned queue = index % queues_of(channel, cpus);
 
 	entry->request.channel = channel;
 	entry->request.way = &fsg_uring_way;
@@ -60,41 +82,63 @@ static void init_entry(struct fsg_channel *channel, unsigned index, unsigned cpu
 	entry->payload = channel->entry_memory + index * payload_size(channel);
 	entry->iov[0] = (struct iovec){entry->header, sizeof(*entry->header)};
 	entry->iov[1] = (struct iovec){entry->payload, payload_size(channel)};
-	/* one for every queue first: then the kernel may begin */
-	entry->qid = (uint16_t)(index % cpus);
+	entry->qid =
+		(uint16_t)(first_queue(channel, cpus) + queue * channel->connection->channel_count);
 }
 
 /* What the arena can spare, the end of its memory, becomes the entries' payloads. */
 static unsigned entries_for(const struct fsg_channel *channel, unsigned cpus)
 {
+	unsigned queues = queues_of(channel, cpus);
 	size_t spare = channel->arena.size - FSG_MEMORY_MIN;
-	size_t each = spare / payload_size(channel) / cpus;
+	size_t each = spare / payload_size(channel) / queues;
 
 	if (each < ENTRIES_MIN)
 		return 0;
-	return cpus * (unsigned)(each < ENTRIES_MAX ? each : ENTRIES_MAX);
+	return queues * (unsigned)(each < ENTRIES_MAX ? each : ENTRIES_MAX);
 }
 
-bool fsg_uring_open(struct fsg_channel *channel)
+static bool open_entries(struct fsg_channel *channel, unsigned cpus)
 {
-	unsigned cpus = possible_cpus();
-	unsigned count = cpus > 0 && cpus <= UINT16_MAX ? entries_for(channel, cpus) : 0;
+	unsigned count = entries_for(channel, cpus);
 
-	if (count == 0 || !(channel->ring->flags & IORING_SETUP_SQE128))
-		return false;
 	channel->entries = calloc(count, sizeof(*channel->entries));
 	channel->headers = calloc(count, sizeof(*channel->headers));
 	channel->scratch = malloc(SCRATCH_SIZE);
-	if (!channel->entries || !channel->headers || !channel->scratch) {
-		fsg_uring_close(channel);
+	if (!channel->entries || !channel->headers || !channel->scratch)
 		return false;
-	}
-	channel->arena.size -= count * payload_size(channel);
-	channel->entry_memory = channel->arena.memory + channel->arena.size;
-	channel->entry_count = count;
+	channel->entry_memory =
+		channel->arena.memory + channel->arena.size - count * payload_size(channel);
 	for (unsigned i = 0; i < count; i++)
 		init_entry(channel, i, cpus);
+	channel->entry_count = count;
 	return true;
+}
+
+static bool suffices(const struct fsg_channel *channel, unsigned cpus)
+{
+	return entries_for(channel, cpus) > 0 && (channel->ring->flags & IORING_SETUP_SQE128);
+}
+
+/* The other channels' threads look at theirs when they see that the kernel has greeted. */
+bool fsg_uring_open(struct fsg_connection *connection)
+{
+	unsigned cpus = possible_cpus();
+	bool is_well = cpus > 0 && cpus <= UINT16_MAX;
+
+	for (unsigned i = 0; i < connection->channel_count && is_well; i++)
+		is_well = suffices(connection->channels[i], cpus);
+	for (unsigned i = 0; i < connection->channel_count && is_well; i++)
+		is_well = open_entries(connection->channels[i], cpus);
+	for (unsigned i = 0; i < connection->channel_count; i++) {
+		struct fsg_channel *channel = connection->channels[i];
+
+		if (is_well)
+			channel->arena.size -= channel->entry_count * payload_size(channel);
+		else
+			fsg_uring_close(channel);
+	}
+	return is_well;
 }
 
 void fsg_uring_close(struct fsg_channel *channel)
@@ -105,6 +149,7 @@ void fsg_uring_close(struct fsg_channel *channel)
 	channel->entries = NULL;
 	channel->headers = NULL;
 	channel->scratch = NULL;
+	channel->entry_count = 0;
 }
 
 static bool command(struct fsg_entry *entry, enum fuse_uring_cmd number)

@@ -12,6 +12,11 @@
 
 #include "vio-bench.h"
 
+/* Debian 12's <linux/virtio_config.h> lacks it. */
+#ifndef VIRTIO_F_NOTIFICATION_DATA
+#define VIRTIO_F_NOTIFICATION_DATA 38
+#endif
+
 enum {
 	DEPTH_MAX = 4096,
 	QUEUES_MAX = 64,
@@ -194,6 +199,16 @@ static bool set_in_order(struct bench_options *o, const char *text)
 	return set_feature(o, text, VIRTIO_F_IN_ORDER);
 }
 
+static bool set_notification_data(struct bench_options *o, const char *text)
+{
+	return set_feature(o, text, VIRTIO_F_NOTIFICATION_DATA);
+}
+
+static bool set_ring_reset(struct bench_options *o, const char *text)
+{
+	return set_feature(o, text, VIRTIO_F_RING_RESET);
+}
+
 static bool set_destructive(struct bench_options *o, const char *text)
 {
 	(void)text;
@@ -223,6 +238,9 @@ static const struct bench_option {
 	{"indirect", "on|off|auto", "indirect descriptors", set_indirect},
 	{"event_idx", "on|off|auto", "event index", set_event_idx},
 	{"in_order", "on|off|auto", "use of descriptors in order", set_in_order},
+	{"notification_data", "on|off|auto", "notifications that say how far the ring is filled",
+	 set_notification_data},
+	{"ring_reset", "on|off|auto", "the reset of single queues", set_ring_reset},
 	{"output-format", "normal|json", "how to print the figures (normal)", set_format},
 	{"allow_destructive", NULL, "write, although it destroys what is on the disk",
 	 set_destructive},

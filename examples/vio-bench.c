@@ -79,6 +79,8 @@ static void look_around(struct worker *w, uint64_t now)
 	w->job->tick_ns = now + BENCH_SECOND;
 	if (w->index == 0) {
 		vio_blk_check(w->blk);
+	} else {
+		vio_blk_queue_check(w->queue);
 	}
 	if (atomic_load(&stopping)) {
 		w->job->to_start = 0;
@@ -211,6 +213,18 @@ static int explain(const struct worker *w)
 	return w->error < 0 ? fail(w->options, "a request failed", w->error) : 0;
 }
 
+/* Only number 0 can reset a device that fails, also for those who still wait for it. */
+static void join(const struct worker *w)
+{
+	struct timespec limit;
+
+	do {
+		clock_gettime(CLOCK_REALTIME, &limit);
+		limit.tv_sec++;
+		vio_blk_check(w->blk);
+	} while (pthread_timedjoin_np(w->thread, NULL, &limit) == ETIMEDOUT);
+}
+
 /* Threads 1 and up, and ourselves as number 0; afterwards none runs. */
 static int run_all(struct worker *workers, unsigned count)
 {
@@ -227,7 +241,7 @@ static int run_all(struct worker *workers, unsigned count)
 	}
 	run_thread(&workers[0]);
 	for (unsigned i = 1; i < count; i++) {
-		pthread_join(workers[i].thread, NULL);
+		join(&workers[i]);
 	}
 	pthread_barrier_destroy(&ready);
 	for (unsigned i = 0; i < count && rc == 0; i++) {

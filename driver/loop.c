@@ -14,41 +14,75 @@ enum {
 	RING_ENTRIES = 2 * FSG_RING_ENTRIES,
 };
 
-void loop_answer_call(struct devb_loop *loop)
+void loop_answer_call(struct loop_thread *thread)
 {
-	pthread_mutex_lock(&loop->mutex);
-	if (loop->is_called) {
-		loop->result = loop->function(loop->argument);
-		loop->is_called = false;
-		pthread_cond_broadcast(&loop->answered);
+	pthread_mutex_lock(&thread->mutex);
+	if (thread->is_called) {
+		thread->result = thread->function(thread->argument);
+		thread->is_called = false;
+		pthread_cond_broadcast(&thread->answered);
 	}
-	loop->is_stopping |= loop->stop_wanted;
-	pthread_mutex_unlock(&loop->mutex);
+	pthread_mutex_unlock(&thread->mutex);
+}
+
+void loop_wake(struct loop_thread *thread)
+{
+	uint64_t one = 1;
+
+	/* an eventfd takes this unless its count overflows */
+	if (write(thread->wake, &one, sizeof(one)) < 0) {
+		vio_log(VIO_LOG_ERROR, "the loop cannot be woken (%s)", strerror(errno));
+	}
+}
+
+void loop_wake_others(struct loop_thread *thread)
+{
+	struct devb_loop *loop = thread->loop;
+
+	for (unsigned i = 0; i < loop->thread_count; i++) {
+		if (i != thread->index) {
+			loop_wake(loop->threads[i]);
+		}
+	}
+}
+
+static void wake_thread(void *context)
+{
+	loop_wake(context);
+}
+
+static void end_calls(struct loop_thread *thread)
+{
+	pthread_mutex_lock(&thread->mutex);
+	thread->has_ended = true;
+	pthread_cond_broadcast(&thread->answered);
+	pthread_mutex_unlock(&thread->mutex);
 }
 
 /* A loop that ended by itself leaves nobody to answer: its users get errors, not silence. */
-static void end(struct devb_loop *loop)
+static void end_loop(struct loop_thread *thread)
 {
-	bool by_itself;
+	struct devb_loop *loop = thread->loop;
 
-	pthread_mutex_lock(&loop->mutex);
-	by_itself = !loop->stop_wanted;
-	loop->has_ended = true;
-	pthread_cond_broadcast(&loop->answered);
-	pthread_mutex_unlock(&loop->mutex);
-	if (by_itself) {
+	if (!atomic_load(&loop->stop_wanted)) {
 		/* told first: who is given an error finds out why */
 		loop->listener.ended(loop->listener.context);
-		fsg_channel_abort(loop->channel);
+		fsg_channel_abort(thread->channel);
 	}
 }
 
 static void *thread_main(void *argument)
 {
-	struct devb_loop *loop = argument;
+	struct loop_thread *thread = argument;
 
-	loop_run(loop);
-	end(loop);
+	loop_run(thread);
+	end_calls(thread);
+	if (thread->index == 0) {
+		end_loop(thread);
+	} else {
+		atomic_fetch_sub(&thread->loop->others, 1);
+		loop_wake(thread->loop->threads[0]);
+	}
 	return NULL;
 }
 
@@ -73,9 +107,9 @@ static int create_ring(struct io_uring *ring)
 	return rc;
 }
 
-static int open_ring(struct devb_loop *loop, struct vio_error *err)
+static int open_ring(struct loop_thread *thread, struct vio_error *err)
 {
-	int rc = create_ring(&loop->ring);
+	int rc = create_ring(&thread->ring);
 
 	if (rc < 0) {
 		return vio_fail(
@@ -84,32 +118,56 @@ static int open_ring(struct devb_loop *loop, struct vio_error *err)
 			"/proc/sys/kernel/io_uring_disabled)",
 			strerror(-rc));
 	}
-	loop->has_ring = true;
-	loop->wake = eventfd(0, EFD_CLOEXEC);
-	if (loop->wake < 0) {
+	thread->has_ring = true;
+	thread->wake = eventfd(0, EFD_CLOEXEC);
+	if (thread->wake < 0) {
 		return vio_fail(err, -ENOMEM, "no eventfd (%s)", strerror(errno));
 	}
 	return 0;
 }
 
-int devb_loop_open(struct devb_loop **out, struct devb_disk *disk, struct fsg_channel *channel,
-		   const struct devb_loop_listener *listener, struct vio_error *err)
+static int open_thread(struct devb_loop *loop, struct fsg_channel *channel, struct vio_error *err)
 {
-	struct devb_loop *loop = calloc(1, sizeof(*loop));
+	struct loop_thread *thread = aligned_alloc(LOOP_CACHE_LINE, sizeof(*thread));
 	int rc;
+
+	if (!thread) {
+		return vio_fail(err, -ENOMEM, "out of memory");
+	}
+	memset(thread, 0, sizeof(*thread));
+	thread->loop = loop;
+	thread->index = loop->thread_count;
+	thread->queue = devb_disk_queue(loop->disk, thread->index);
+	thread->channel = channel;
+	thread->wake = -1;
+	pthread_mutex_init(&thread->mutex, NULL);
+	pthread_cond_init(&thread->answered, NULL);
+	loop->threads[loop->thread_count++] = thread;
+	rc = open_ring(thread, err);
+	if (rc == 0) {
+		fsg_channel_attach(channel, &thread->ring);
+		devb_disk_set_wake(thread->queue, wake_thread, thread);
+	}
+	return rc;
+}
+
+int devb_loop_open(struct devb_loop **out, struct devb_disk *disk,
+		   struct fsg_channel *const *channels, const struct devb_loop_listener *listener,
+		   struct vio_error *err)
+{
+	unsigned count = devb_disk_queues(disk);
+	struct devb_loop *loop = calloc(1, sizeof(*loop) + count * sizeof(loop->threads[0]));
+	int rc = 0;
 
 	*out = NULL;
 	if (!loop) {
 		return vio_fail(err, -ENOMEM, "out of memory");
 	}
 	loop->disk = disk;
-	loop->queue = devb_disk_queue(disk, 0);
-	loop->channel = channel;
 	loop->listener = *listener;
-	loop->wake = -1;
-	pthread_mutex_init(&loop->mutex, NULL);
-	pthread_cond_init(&loop->answered, NULL);
-	rc = open_ring(loop, err);
+	for (unsigned i = 0; i < count && rc == 0; i++) {
+		rc = open_thread(loop, channels[i], err);
+	}
 	if (rc < 0) {
 		devb_loop_close(loop);
 		return rc;
@@ -118,60 +176,91 @@ int devb_loop_open(struct devb_loop **out, struct devb_disk *disk, struct fsg_ch
 	return 0;
 }
 
+/* Number 0 last: it waits for the others to end. */
 int devb_loop_start(struct devb_loop *loop, struct vio_error *err)
 {
-	int rc = pthread_create(&loop->thread, NULL, thread_main, loop);
+	for (unsigned i = loop->thread_count; i-- > 0;) {
+		struct loop_thread *thread = loop->threads[i];
+		int rc;
 
-	if (rc) {
-		return vio_fail(err, -ENOMEM, "no thread could be started (%s)", strerror(rc));
+		atomic_fetch_add(&loop->others, i > 0);
+		rc = pthread_create(&thread->thread, NULL, thread_main, thread);
+		if (rc) {
+			atomic_fetch_sub(&loop->others, i > 0);
+			return vio_fail(err, -ENOMEM, "no thread could be started (%s)",
+					strerror(rc));
+		}
+		thread->is_started = true;
 	}
-	loop->is_started = true;
 	return 0;
 }
 
-static void wake(struct devb_loop *loop)
+static int call(struct loop_thread *thread, int (*function)(void *), void *argument)
 {
-	uint64_t one = 1;
+	int result = -ENODEV;
 
-	/* an eventfd takes this unless its count overflows */
-	if (write(loop->wake, &one, sizeof(one)) < 0) {
-		vio_log(VIO_LOG_ERROR, "the loop cannot be woken (%s)", strerror(errno));
+	pthread_mutex_lock(&thread->mutex);
+	if (!thread->has_ended) {
+		thread->function = function;
+		thread->argument = argument;
+		thread->is_called = true;
+		loop_wake(thread);
 	}
+	while (thread->is_called && !thread->has_ended) {
+		pthread_cond_wait(&thread->answered, &thread->mutex);
+	}
+	if (!thread->is_called && !thread->has_ended) {
+		result = thread->result;
+	}
+	pthread_mutex_unlock(&thread->mutex);
+	return result;
 }
 
 int devb_loop_call(struct devb_loop *loop, int (*function)(void *), void *argument)
 {
-	int result = -ENODEV;
+	return call(loop->threads[0], function, argument);
+}
 
-	pthread_mutex_lock(&loop->mutex);
-	if (!loop->has_ended) {
-		loop->function = function;
-		loop->argument = argument;
-		loop->is_called = true;
-		wake(loop);
+int devb_loop_call_all(struct devb_loop *loop, int (*function)(void *), void *argument)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < loop->thread_count && rc == 0; i++) {
+		rc = call(loop->threads[i], function, argument);
 	}
-	while (loop->is_called && !loop->has_ended) {
-		pthread_cond_wait(&loop->answered, &loop->mutex);
-	}
-	if (!loop->is_called && !loop->has_ended) {
-		result = loop->result;
-	}
-	pthread_mutex_unlock(&loop->mutex);
-	return result;
+	return rc;
 }
 
 int devb_loop_stop(struct devb_loop *loop)
 {
-	if (!loop->is_started || loop->is_joined) {
+	if (loop->is_joined) {
 		return loop->flush_result;
 	}
-	pthread_mutex_lock(&loop->mutex);
-	loop->stop_wanted = true;
-	wake(loop);
-	pthread_mutex_unlock(&loop->mutex);
-	pthread_join(loop->thread, NULL);
+	atomic_store(&loop->stop_wanted, true);
+	atomic_store(&loop->is_stopping, true);
+	for (unsigned i = 0; i < loop->thread_count; i++) {
+		loop_wake(loop->threads[i]);
+	}
+	for (unsigned i = 0; i < loop->thread_count; i++) {
+		if (loop->threads[i]->is_started) {
+			pthread_join(loop->threads[i]->thread, NULL);
+		}
+	}
 	loop->is_joined = true;
 	return loop->flush_result;
+}
+
+static void close_thread(struct loop_thread *thread)
+{
+	if (thread->has_ring) {
+		io_uring_queue_exit(&thread->ring);
+	}
+	if (thread->wake >= 0) {
+		close(thread->wake);
+	}
+	pthread_cond_destroy(&thread->answered);
+	pthread_mutex_destroy(&thread->mutex);
+	free(thread);
 }
 
 void devb_loop_close(struct devb_loop *loop)
@@ -179,13 +268,8 @@ void devb_loop_close(struct devb_loop *loop)
 	if (!loop) {
 		return;
 	}
-	if (loop->has_ring) {
-		io_uring_queue_exit(&loop->ring);
+	for (unsigned i = 0; i < loop->thread_count; i++) {
+		close_thread(loop->threads[i]);
 	}
-	if (loop->wake >= 0) {
-		close(loop->wake);
-	}
-	pthread_cond_destroy(&loop->answered);
-	pthread_mutex_destroy(&loop->mutex);
 	free(loop);
 }

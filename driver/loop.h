@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one place that waits: a thread with an io_uring for the messages of a
- * channel, the completions of a disk, a clock tick, and calls from outside.
+ * The one place that waits: for each queue of a disk a thread with an io_uring, for the
+ * messages of a channel, the completions of the queue, a clock tick, and calls from outside.
  *
  *   devb_loop_open()    prepare; nothing runs yet
- *   devb_loop_start()   the thread runs: disk and channel are its own from here on
+ *   devb_loop_start()   the threads run: disk and channels are theirs from here on
  *   devb_loop_call()    run a function over there, and wait for it
- *   devb_loop_stop()    finish what is in flight, flush, end the thread
+ *   devb_loop_stop()    finish what is in flight, flush, end the threads
  *   devb_loop_close()
  *
- * While requests are in flight it spins for as long as the disk's vio_spin allows
+ * Thread 0 looks after the device and ends last, with the flush that covers what all of
+ * them wrote. When one thread ends by itself, all do. They are not tied to CPUs: messages
+ * come from wherever a volume is used, and the scheduler keeps a thread near who wakes it.
+ *
+ * While requests are in flight a thread spins for as long as the disk's vio_spin allows
  * and then sleeps: until the device interrupts, or with growing pauses where it
  * cannot. With nothing in flight it sleeps until a message, news of the device, or
  * the tick, which is rarer then.
@@ -26,7 +30,7 @@
 
 struct devb_loop;
 
-/* What the loop tells, on its own thread. */
+/* What the loop tells, on thread 0. */
 struct devb_loop_listener {
 	/* once, when it ends by itself: volumes unmounted, device lost */
 	void (*ended)(void *context);
@@ -35,20 +39,28 @@ struct devb_loop_listener {
 	void *context;
 };
 
-/* @listener is copied. */
-int devb_loop_open(struct devb_loop **out, struct devb_disk *disk, struct fsg_channel *channel,
-		   const struct devb_loop_listener *listener, struct vio_error *err);
+/**
+ * devb_loop_open - threads for the queues of @disk
+ * @channels: one for each queue, in this order, all of one mount; copied
+ * @listener: copied
+ */
+int devb_loop_open(struct devb_loop **out, struct devb_disk *disk,
+		   struct fsg_channel *const *channels, const struct devb_loop_listener *listener,
+		   struct vio_error *err);
+/* After an error, too, devb_loop_stop(). */
 int devb_loop_start(struct devb_loop *loop, struct vio_error *err);
 
 /**
- * devb_loop_call - run @function on the loop's thread and wait until it returned
+ * devb_loop_call - run @function on thread 0 and wait until it returned
  *
  * Not from that thread. Returns what @function returned, or -ENODEV after the end.
  */
 int devb_loop_call(struct devb_loop *loop, int (*function)(void *), void *argument);
+/* On each thread, one after the other, until one returns an error. */
+int devb_loop_call_all(struct devb_loop *loop, int (*function)(void *), void *argument);
 
 /**
- * devb_loop_stop - no new messages; finish, flush, join the thread
+ * devb_loop_stop - no new messages; finish, flush, join the threads
  *
  * Bounded by the deadline of the requests in flight. Harmless when it ended by
  * itself or never started. Returns the result of the last flush.

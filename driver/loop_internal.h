@@ -3,39 +3,40 @@
  * The loop inside.
  *
  *   loop.c       open, start, calls from outside, stop
- *   loop_run.c   the thread: what it waits for and what it does then
+ *   loop_run.c   a thread: what it waits for and what it does then
+ *   loop_end.c   and how it ends
  */
 #ifndef DEVB_LOOP_INTERNAL_H
 #define DEVB_LOOP_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <liburing.h>
 
 #include "loop.h"
 
-struct devb_loop {
-	struct io_uring ring;
-	struct devb_disk *disk;
-	struct devb_disk_queue *queue; /* the disk's first */
-	struct fsg_channel *channel;
-	struct devb_loop_listener listener;
-	pthread_t thread;
-	bool has_ring, is_started, is_joined;
+enum {
+	LOOP_CACHE_LINE = 64,
+};
 
-	/* loop thread */
+/* One queue's, in cache lines of its own. */
+struct loop_thread {
+	_Alignas(LOOP_CACHE_LINE) struct io_uring ring;
+	struct devb_loop *loop;
+	unsigned index;
+	struct devb_disk_queue *queue;
+	struct fsg_channel *channel;
+	pthread_t thread;
+	bool has_ring, is_started;
+
+	/* the thread's own */
 	bool is_watching, is_watching_events, is_ticking, is_listening;
 	bool is_stopping, is_unwatching;
 	int watched_fd;
 	uint64_t waiting_since_ns; /* for requests in flight; 0 = not waiting */
 	bool is_lost;              /* the device did not let go of its memory */
-	enum {
-		FLUSH_NOT_YET,
-		FLUSH_RUNNING,
-		FLUSH_DONE
-	} flush_state;
-	struct devb_io flush;
-	int flush_result;
+	bool has_introduced;       /* thread 0: the others know that the mount was greeted */
 	struct __kernel_timespec tick;
 	uint64_t call_count;
 
@@ -46,12 +47,41 @@ struct devb_loop {
 	int (*function)(void *);
 	void *argument;
 	int result;
-	bool is_called, has_ended, stop_wanted;
+	bool is_called, has_ended;
 };
 
-/* loop_run.c: until the end, on the loop's thread. */
-void loop_run(struct devb_loop *loop);
-/* loop.c: run what somebody outside asked for, on the loop's thread. */
-void loop_answer_call(struct devb_loop *loop);
+struct devb_loop {
+	struct devb_disk *disk;
+	struct devb_loop_listener listener;
+	unsigned thread_count;
+	bool is_joined;
+
+	/* read by all threads, changed at the end */
+	atomic_bool is_stopping, stop_wanted;
+	atomic_uint others; /* threads that run, but number 0 */
+	atomic_bool wants_tick;
+
+	/* thread 0 */
+	enum {
+		FLUSH_NOT_YET,
+		FLUSH_RUNNING,
+		FLUSH_DONE
+	} flush_state;
+	struct devb_io flush;
+	int flush_result;
+
+	struct loop_thread *threads[];
+};
+
+/* loop_run.c: until the end, on the thread itself. */
+void loop_run(struct loop_thread *thread);
+/* loop_end.c */
+void loop_stop_all(struct loop_thread *thread);
+bool loop_is_finished(struct loop_thread *thread);
+/* loop.c: run what somebody outside asked for, on the thread. */
+void loop_answer_call(struct loop_thread *thread);
+/* loop.c: any thread */
+void loop_wake(struct loop_thread *thread);
+void loop_wake_others(struct loop_thread *thread);
 
 #endif

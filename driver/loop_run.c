@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,135 +40,137 @@ static uint64_t now_ns(void)
 }
 
 /* Is there something to handle, or work put off that may become something? */
-static bool has_news(const struct devb_loop *loop)
+static bool has_news(const struct loop_thread *thread)
 {
-	return io_uring_cq_ready(&loop->ring) > 0 || (IO_URING_READ_ONCE(*loop->ring.sq.kflags) &
-						      (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+	return io_uring_cq_ready(&thread->ring) > 0 ||
+	       (IO_URING_READ_ONCE(*thread->ring.sq.kflags) &
+		(IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
 }
 
 /*
  * Each source has one request at most in the ring, which has room for all of
  * them: should it ever be full, the next turn of the loop tries again.
  */
-static void prepare(struct devb_loop *loop)
+static void prepare(struct loop_thread *thread)
 {
-	if (!loop->is_stopping) {
-		fsg_channel_prepare(loop->channel);
+	if (!thread->is_stopping) {
+		fsg_channel_prepare(thread->channel);
 	}
 }
 
 /* The request that watches another descriptor than the present one ends; then comes the new. */
-static void unwatch_device(struct devb_loop *loop)
+static void unwatch_device(struct loop_thread *thread)
 {
 	struct io_uring_sqe *sqe;
 
-	if (loop->is_unwatching || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+	if (thread->is_unwatching || (sqe = io_uring_get_sqe(&thread->ring)) == NULL) {
 		return;
 	}
 	io_uring_prep_cancel64(sqe, SOURCE_DEVICE, 0);
 	io_uring_sqe_set_data64(sqe, SOURCE_CANCEL);
-	loop->is_unwatching = true;
+	thread->is_unwatching = true;
 }
 
-static void watch_device(struct devb_loop *loop)
+static void watch_device(struct loop_thread *thread)
 {
-	int fd = devb_disk_wait_fd(loop->queue);
+	int fd = devb_disk_wait_fd(thread->queue);
 	struct io_uring_sqe *sqe;
 
-	if (loop->is_watching) {
-		if (fd != loop->watched_fd) {
-			unwatch_device(loop);
+	if (thread->is_watching) {
+		if (fd != thread->watched_fd) {
+			unwatch_device(thread);
 		}
 		return;
 	}
-	sqe = io_uring_get_sqe(&loop->ring);
+	sqe = io_uring_get_sqe(&thread->ring);
 	if (sqe) {
 		io_uring_prep_poll_add(sqe, fd, POLLIN);
 		io_uring_sqe_set_data64(sqe, SOURCE_DEVICE);
-		loop->is_watching = true;
-		loop->watched_fd = fd;
+		thread->is_watching = true;
+		thread->watched_fd = fd;
 	}
 }
 
-static void watch_events(struct devb_loop *loop)
+static void watch_events(struct loop_thread *thread)
 {
-	int fd = devb_disk_events_fd(loop->disk);
+	int fd = devb_disk_events_fd(thread->loop->disk);
 	struct io_uring_sqe *sqe;
 
-	if (loop->is_watching_events || fd < 0 || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+	if (thread->index > 0 || thread->is_watching_events || fd < 0 ||
+	    (sqe = io_uring_get_sqe(&thread->ring)) == NULL) {
 		return;
 	}
 	io_uring_prep_poll_add(sqe, fd, POLLIN);
 	io_uring_sqe_set_data64(sqe, SOURCE_EVENTS);
-	loop->is_watching_events = true;
+	thread->is_watching_events = true;
 }
 
-static long tick_seconds(const struct devb_loop *loop)
+static long tick_seconds(const struct loop_thread *thread)
 {
-	if (!devb_disk_is_quiet(loop->queue)) {
+	if (!devb_disk_is_quiet(thread->queue)) {
 		return TICK_S;
 	}
-	return devb_disk_has_interrupts(loop->queue) ? TICK_QUIET_S : TICK_IDLE_S;
+	return devb_disk_has_interrupts(thread->queue) ? TICK_QUIET_S : TICK_IDLE_S;
 }
 
 /* A long pause becomes a short one as soon as there is something to watch. */
-static void hasten_tick(struct devb_loop *loop)
+static void hasten_tick(struct loop_thread *thread)
 {
 	struct io_uring_sqe *sqe;
 
-	if (loop->tick.tv_sec == TICK_S || devb_disk_is_quiet(loop->queue) ||
-	    (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+	if (thread->tick.tv_sec == TICK_S || devb_disk_is_quiet(thread->queue) ||
+	    (sqe = io_uring_get_sqe(&thread->ring)) == NULL) {
 		return;
 	}
-	loop->tick.tv_sec = TICK_S;
-	io_uring_prep_timeout_update(sqe, &loop->tick, SOURCE_TICK, 0);
+	thread->tick.tv_sec = TICK_S;
+	io_uring_prep_timeout_update(sqe, &thread->tick, SOURCE_TICK, 0);
 	/* one that has just fired is not found, and starts anew by itself */
 	io_uring_sqe_set_data64(sqe, SOURCE_CANCEL);
 }
 
-static void start_tick(struct devb_loop *loop)
+static void start_tick(struct loop_thread *thread)
 {
 	struct io_uring_sqe *sqe;
 
-	if (loop->is_ticking) {
-		hasten_tick(loop);
+	if (thread->is_ticking) {
+		hasten_tick(thread);
 		return;
 	}
-	sqe = io_uring_get_sqe(&loop->ring);
+	sqe = io_uring_get_sqe(&thread->ring);
 	if (sqe) {
-		loop->tick.tv_sec = tick_seconds(loop);
-		io_uring_prep_timeout(sqe, &loop->tick, 0, 0);
+		thread->tick.tv_sec = tick_seconds(thread);
+		io_uring_prep_timeout(sqe, &thread->tick, 0, 0);
 		io_uring_sqe_set_data64(sqe, SOURCE_TICK);
-		loop->is_ticking = true;
+		thread->is_ticking = true;
 	}
 }
 
-static void listen_for_calls(struct devb_loop *loop)
+static void listen_for_calls(struct loop_thread *thread)
 {
 	struct io_uring_sqe *sqe;
 
-	if (loop->is_listening || (sqe = io_uring_get_sqe(&loop->ring)) == NULL) {
+	if (thread->is_listening || (sqe = io_uring_get_sqe(&thread->ring)) == NULL) {
 		return;
 	}
-	io_uring_prep_read(sqe, loop->wake, &loop->call_count, sizeof(loop->call_count), 0);
+	io_uring_prep_read(sqe, thread->wake, &thread->call_count, sizeof(thread->call_count), 0);
 	io_uring_sqe_set_data64(sqe, SOURCE_CALL);
-	loop->is_listening = true;
+	thread->is_listening = true;
 }
 
 /*
  * A wait that slept is over. When a message ended it, how soon the device would have
  * answered is not known, unless it is late already.
  */
-static void end_wait(struct devb_loop *loop, bool by_device)
+static void end_wait(struct loop_thread *thread, bool by_device)
 {
-	struct vio_spin *spin = devb_disk_spin(loop->queue);
+	struct vio_spin *spin = devb_disk_spin(thread->queue);
 	uint64_t waited_ns;
 
-	if (!loop->waiting_since_ns) {
+	if (!thread->waiting_since_ns) {
 		return;
 	}
-	waited_ns = now_ns() - loop->waiting_since_ns;
-	loop->waiting_since_ns = 0;
+	waited_ns = now_ns() - thread->waiting_since_ns;
+	thread->waiting_since_ns = 0;
 	if (by_device || waited_ns > spin->max_ns) {
 		vio_spin_slept(spin, waited_ns);
 	}
@@ -180,58 +181,89 @@ static void end_wait(struct devb_loop *loop, bool by_device)
  * device: what poll hands back to the channel is memory that such a device may
  * still write to, so nothing may be received into it afterwards.
  */
-static unsigned poll_disk(struct devb_loop *loop)
+static unsigned poll_disk(struct loop_thread *thread)
 {
-	unsigned n = devb_disk_poll(loop->queue);
+	unsigned n = devb_disk_poll(thread->queue);
 
 	if (n) {
-		end_wait(loop, true);
+		end_wait(thread, true);
 	}
 
-	if (devb_disk_is_lost(loop->disk) && !loop->is_lost) {
-		vio_log(VIO_LOG_ERROR, "the device is lost: its volumes end here");
-		loop->is_lost = true;
-		loop->is_stopping = true;
+	if (devb_disk_is_lost(thread->loop->disk) && !thread->is_lost) {
+		if (thread->index == 0) {
+			vio_log(VIO_LOG_ERROR, "the device is lost: its volumes end here");
+		}
+		thread->is_lost = true;
+		loop_stop_all(thread);
 	}
 	return n;
 }
 
-static void tick(struct devb_loop *loop)
+static void look_after_device(struct loop_thread *thread)
 {
-	if (devb_disk_tick(loop->disk)) {
-		loop->listener.resized(loop->listener.context);
+	if (devb_disk_tick(thread->loop->disk)) {
+		thread->loop->listener.resized(thread->loop->listener.context);
+	}
+}
+
+/* The device itself is thread 0's. */
+static void has_device_news(struct loop_thread *thread)
+{
+	if (thread->index == 0) {
+		look_after_device(thread);
+	} else {
+		atomic_store(&thread->loop->wants_tick, true);
+		loop_wake(thread->loop->threads[0]);
+	}
+}
+
+/* Thread 0 ticks rarely while its own queue is quiet: those that are busy remind it. */
+static void tick(struct loop_thread *thread)
+{
+	if (thread->index == 0) {
+		look_after_device(thread);
+	} else if (!devb_disk_queue_tick(thread->queue) || devb_disk_in_flight(thread->queue) > 0) {
+		has_device_news(thread);
+	}
+}
+
+static void called(struct loop_thread *thread)
+{
+	thread->is_listening = false;
+	loop_answer_call(thread);
+	if (thread->index == 0 && atomic_exchange(&thread->loop->wants_tick, false)) {
+		look_after_device(thread);
 	}
 }
 
 /* A cancelled watch says nothing of the descriptor that is watched next. */
-static void device_woke(struct devb_loop *loop, int result)
+static void device_woke(struct loop_thread *thread, int result)
 {
-	loop->is_watching = false;
-	loop->is_unwatching = false;
-	if (result != -ECANCELED && devb_disk_wait_ack(loop->queue)) {
-		tick(loop);
+	thread->is_watching = false;
+	thread->is_unwatching = false;
+	if (result != -ECANCELED && devb_disk_wait_ack(thread->queue)) {
+		has_device_news(thread);
 	}
 }
 
-static void handle(struct devb_loop *loop, enum source source, int result)
+static void handle(struct loop_thread *thread, enum source source, int result)
 {
 	switch (source) {
 	case SOURCE_DEVICE:
-		device_woke(loop, result);
+		device_woke(thread, result);
 		break;
 	case SOURCE_EVENTS:
-		loop->is_watching_events = false;
-		if (devb_disk_events_ack(loop->disk)) {
-			tick(loop);
+		thread->is_watching_events = false;
+		if (devb_disk_events_ack(thread->loop->disk)) {
+			look_after_device(thread);
 		}
 		break;
 	case SOURCE_TICK:
-		loop->is_ticking = false;
-		tick(loop);
+		thread->is_ticking = false;
+		tick(thread);
 		break;
 	case SOURCE_CALL:
-		loop->is_listening = false;
-		loop_answer_call(loop);
+		called(thread);
 		break;
 	case SOURCE_CANCEL:
 	case SOURCE_CHANNEL:
@@ -240,21 +272,21 @@ static void handle(struct devb_loop *loop, enum source source, int result)
 }
 
 /* Bytes of messages and answers that were moved, or -1 if there was nothing. */
-static ssize_t handle_completions(struct devb_loop *loop)
+static ssize_t handle_completions(struct loop_thread *thread)
 {
 	struct io_uring_cqe *cqe;
 	ssize_t moved = -1;
 
-	while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
+	while (io_uring_peek_cqe(&thread->ring, &cqe) == 0) {
 		uint64_t data = io_uring_cqe_get_data64(cqe);
 		int result = cqe->res;
 
-		io_uring_cqe_seen(&loop->ring, cqe);
+		io_uring_cqe_seen(&thread->ring, cqe);
 		if (data >= SOURCE_CHANNEL) {
-			end_wait(loop, false);
-			fsg_channel_completed(loop->channel, data, result);
+			end_wait(thread, false);
+			fsg_channel_completed(thread->channel, data, result);
 		} else {
-			handle(loop, (enum source)data, result);
+			handle(thread, (enum source)data, result);
 		}
 		moved += moved < 0;
 		moved += data >= SOURCE_CHANNEL && result > 0 ? result : 0;
@@ -264,30 +296,30 @@ static ssize_t handle_completions(struct devb_loop *loop)
 
 /*
  * Everything that is there, so that one notification of the device covers it all, unless
- * copying the next message takes longer than that. Answers go out with the next question. Only the channel may have more at once; the
- * other sources are submitted by the wait.
+ * copying the next message takes longer than that. Answers go out with the next question.
+ * Only the channel may have more at once; the other sources are submitted by the wait.
  */
-static void handle_burst(struct devb_loop *loop)
+static void handle_burst(struct loop_thread *thread)
 {
 	ssize_t moved = 0, bytes = 0;
 
 	for (int i = 0; i < BURST_MAX && moved >= 0 && bytes < BURST_BYTES; i++) {
-		listen_for_calls(loop);
-		start_tick(loop);
-		prepare(loop);
-		if (io_uring_sq_ready(&loop->ring) || has_news(loop)) {
-			io_uring_submit_and_get_events(&loop->ring);
+		listen_for_calls(thread);
+		start_tick(thread);
+		prepare(thread);
+		if (io_uring_sq_ready(&thread->ring) || has_news(thread)) {
+			io_uring_submit_and_get_events(&thread->ring);
 		}
-		moved = handle_completions(loop);
+		moved = handle_completions(thread);
 		bytes += moved;
 	}
 }
 
-static bool look_for(struct devb_loop *loop, uint64_t start_ns, uint64_t allowance_ns)
+static bool look_for(struct loop_thread *thread, uint64_t start_ns, uint64_t allowance_ns)
 {
 	do {
 		for (int i = 0; i < SPIN_CHECKS; i++) {
-			if (poll_disk(loop) || has_news(loop)) {
+			if (poll_disk(thread) || has_news(thread)) {
 				return true;
 			}
 		}
@@ -296,133 +328,127 @@ static bool look_for(struct devb_loop *loop, uint64_t start_ns, uint64_t allowan
 }
 
 /* Once in a wait. True as soon as there is something to do. */
-static bool spin(struct devb_loop *loop)
+static bool spin(struct loop_thread *thread)
 {
-	struct vio_spin *spin = devb_disk_spin(loop->queue);
+	struct vio_spin *spin = devb_disk_spin(thread->queue);
 	uint64_t start_ns, allowance_ns;
 	bool found;
 
-	if (loop->waiting_since_ns) {
+	if (thread->waiting_since_ns) {
 		return false;
 	}
 	start_ns = now_ns();
 	allowance_ns = vio_spin_allowance(spin);
 	if (allowance_ns > 0) {
-		io_uring_submit_and_get_events(&loop->ring);
-		found = look_for(loop, start_ns, allowance_ns);
+		io_uring_submit_and_get_events(&thread->ring);
+		found = look_for(thread, start_ns, allowance_ns);
 		vio_spin_ended(spin, found);
 		if (found) {
 			return true;
 		}
 	}
-	loop->waiting_since_ns = start_ns;
+	thread->waiting_since_ns = start_ns;
 	return false;
 }
 
 /* Until there is a message, a wake-up, or, with requests in flight, time to look anyway. */
-static void sleep_until_something(struct devb_loop *loop, bool is_busy)
+static void sleep_until_something(struct loop_thread *thread, bool is_busy)
 {
 	struct __kernel_timespec backstop = {.tv_nsec = VIO_WAIT_BACKSTOP_MS * INT64_C(1000000)};
 	struct io_uring_cqe *ignored;
 	int rc;
 
-	if (!is_busy || !devb_disk_has_interrupts(loop->queue)) {
-		io_uring_submit_and_wait(&loop->ring, 1);
+	if (!is_busy || !devb_disk_has_interrupts(thread->queue)) {
+		io_uring_submit_and_wait(&thread->ring, 1);
 	} else {
-		rc = io_uring_submit_and_wait_timeout(&loop->ring, &ignored, 1, &backstop, NULL);
+		rc = io_uring_submit_and_wait_timeout(&thread->ring, &ignored, 1, &backstop, NULL);
 		/* when it submitted something, it says that instead of -ETIME */
-		if (rc != -EINTR && !io_uring_cq_ready(&loop->ring)) {
-			devb_disk_wait_expired(loop->queue);
+		if (rc != -EINTR && !io_uring_cq_ready(&thread->ring)) {
+			devb_disk_wait_expired(thread->queue);
 		}
 	}
-	devb_disk_wait_disarm(loop->queue);
+	devb_disk_wait_disarm(thread->queue);
+}
+
+static void watch(struct loop_thread *thread, bool is_busy)
+{
+	if (is_busy || devb_disk_has_interrupts(thread->queue)) {
+		watch_device(thread);
+	}
+	watch_events(thread);
 }
 
 /*
  * What was done since may have made room for a message: ask for it before waiting.
  * Without interrupts the device is watched by a timer, which must not run for nothing.
  */
-static void wait_for_something(struct devb_loop *loop)
+static void wait_for_something(struct loop_thread *thread)
 {
-	bool is_busy = devb_disk_in_flight(loop->queue) > 0;
+	bool is_busy = devb_disk_in_flight(thread->queue) > 0;
 
-	prepare(loop);
-	if (is_busy && spin(loop)) {
+	prepare(thread);
+	if (is_busy && spin(thread)) {
 		return;
 	}
-	if (is_busy || devb_disk_has_interrupts(loop->queue)) {
-		if (devb_disk_wait_arm(loop->queue)) {
-			return;
-		}
-		watch_device(loop);
+	if (devb_disk_park(thread->queue)) {
+		return;
 	}
-	watch_events(loop);
-	sleep_until_something(loop, is_busy);
-}
-
-static void flushed(struct devb_io *io, int result)
-{
-	struct devb_loop *loop =
-		(struct devb_loop *)((char *)io - offsetof(struct devb_loop, flush));
-
-	loop->flush_result = result;
-	loop->flush_state = FLUSH_DONE;
-}
-
-static void start_flush(struct devb_loop *loop)
-{
-	struct devb_block *block = devb_disk_block(loop->disk);
-
-	loop->flush = (struct devb_io){.op = DEVB_FLUSH, .done = flushed};
-	loop->flush_state = FLUSH_RUNNING;
-	loop->flush_result = block->read_only ? 0 : devb_block_submit(block, &loop->flush);
-	if (block->read_only || loop->flush_result < 0) {
-		loop->flush_state = FLUSH_DONE;
+	if (!(is_busy || devb_disk_has_interrupts(thread->queue)) ||
+	    !devb_disk_wait_arm(thread->queue)) {
+		watch(thread, is_busy);
+		sleep_until_something(thread, is_busy);
 	}
-}
-
-/* Everything that was accepted is answered and safe. */
-static bool is_finished(struct devb_loop *loop)
-{
-	if (!loop->is_stopping) {
-		return false;
-	}
-	if (!fsg_channel_stop(loop->channel) || devb_disk_in_flight(loop->queue)) {
-		return false;
-	}
-	if (loop->flush_state == FLUSH_NOT_YET && !loop->is_lost) {
-		start_flush(loop);
-		return loop->flush_state == FLUSH_DONE;
-	}
-	return loop->flush_state != FLUSH_RUNNING;
+	devb_disk_unpark(thread->queue);
 }
 
 /* False at the end; otherwise sleeps until there is something to do. */
-static bool go_on(struct devb_loop *loop)
+static bool go_on(struct loop_thread *thread)
 {
-	if (is_finished(loop)) {
+	if (loop_is_finished(thread)) {
 		return false;
 	}
-	wait_for_something(loop);
+	wait_for_something(thread);
 	return true;
 }
 
-void loop_run(struct devb_loop *loop)
+/* The other threads' channels sleep until the first one's has been greeted. */
+static void introduce(struct loop_thread *thread)
+{
+	if (!thread->has_introduced && fsg_channel_is_greeted(thread->channel)) {
+		thread->has_introduced = true;
+		loop_wake_others(thread);
+	}
+}
+
+static void look_around(struct loop_thread *thread)
+{
+	if (thread->index == 0) {
+		introduce(thread);
+	}
+	if (fsg_channel_ended(thread->channel)) {
+		loop_stop_all(thread);
+	}
+	thread->is_stopping |=
+		atomic_load_explicit(&thread->loop->is_stopping, memory_order_relaxed);
+}
+
+void loop_run(struct loop_thread *thread)
 {
 	/*
 	 * Now it is this thread's; an error says that it was enabled already. liburing
 	 * 2.3 forgot to export its function for that.
 	 */
-	syscall(__NR_io_uring_register, loop->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-	fsg_channel_attach(loop->channel, &loop->ring);
+	syscall(__NR_io_uring_register, thread->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+		0);
+	devb_disk_unpark(thread->queue);
 	do {
-		handle_burst(loop);
-		poll_disk(loop);
-		loop->is_stopping |= fsg_channel_ended(loop->channel);
-	} while (go_on(loop));
+		handle_burst(thread);
+		poll_disk(thread);
+		look_around(thread);
+	} while (go_on(thread));
 	/* the last answers */
-	io_uring_submit_and_get_events(&loop->ring);
-	if (loop->is_lost) {
-		loop->flush_result = -EIO;
+	io_uring_submit_and_get_events(&thread->ring);
+	if (thread->is_lost && thread->index == 0) {
+		thread->loop->flush_result = -EIO;
 	}
 }

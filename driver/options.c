@@ -15,9 +15,8 @@
 #include "block.h"
 #include "options_internal.h"
 
-#define QUEUE_SIZE_DEFAULT 256          /* as QNX's driver */
-#define DMA_SIZE_DEFAULT   (8ull << 20) /* chosen: eight of the largest requests */
-#define TIMEOUT_S_DEFAULT  30           /* as the kernel's SCSI disks */
+#define QUEUE_SIZE_DEFAULT 256 /* as QNX's driver */
+#define TIMEOUT_S_DEFAULT  30  /* as the kernel's SCSI disks */
 
 const char *const devb_group_names[DEVB_GROUPS] = {
 	[DEVB_GROUP_VIRTIO] = "virtio",
@@ -148,7 +147,6 @@ static void add_disk(struct devb_options *options)
 	options->disks[options->disk_count++] = (struct devb_disk_options){
 		.address = {.kind = VIOT_PCI_INDEX},
 		.queue_size = QUEUE_SIZE_DEFAULT,
-		.dma_size = DMA_SIZE_DEFAULT,
 		.poll = VIO_POLL_AUTO,
 		.poll_us = VIO_POLL_US_DEFAULT,
 	};

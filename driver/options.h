@@ -49,10 +49,14 @@
 /* What one `virtio` group says. */
 struct devb_disk_options {
 	struct viot_address address;
+	uint16_t queues;     /* 1..64; 0: the smaller of the device's and the CPUs */
 	uint16_t queue_size; /* entries, a power of two 4..32768; the device may allow less */
 	enum viot_interrupts interrupts;
-	bool takeover;      /* unbind the kernel's driver first */
-	uint64_t dma_size;  /* bytes of memory for transfers, 4 MiB..1 GiB */
+	bool takeover; /* unbind the kernel's driver first */
+	uint64_t
+		dma_size; /* bytes of memory for transfers, 4 MiB..1 GiB; 0: what the queues take */
+	/* VIO_FEATURE bits to do without, and to do with or not at all */
+	uint64_t refused_features, required_features;
 	enum vio_poll poll; /* how to wait for the device */
 	unsigned poll_us;   /* longest spin of VIO_POLL_AUTO, 0..VIO_POLL_US_MAX */
 };

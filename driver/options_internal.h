@@ -75,6 +75,8 @@ extern const struct devb_option devb_option_table[];
 /* options_virtio.c: for the table */
 int devb_virtio_add_address(struct devb_parse *parse, const char *value);
 int devb_virtio_set_queue_size(struct devb_parse *parse, const char *value);
+int devb_virtio_set_queues(struct devb_parse *parse, const char *value);
+int devb_virtio_set_feature(struct devb_parse *parse, const char *value);
 int devb_virtio_set_dma_size(struct devb_parse *parse, const char *value);
 int devb_virtio_set_interrupts(struct devb_parse *parse, const char *value);
 int devb_virtio_set_poll(struct devb_parse *parse, const char *value);

@@ -360,13 +360,19 @@ const struct devb_option devb_option_table[] = {
 	      "the path of a back end's socket, for example 'vhost-user=/run/disk.sock'",
 	      "block device that another process serves on this socket, as qemu-storage-daemon "
 	      "does; excludes smem, irq, pci and fdt"),
+	VALUE(VIRTIO, "queues", "NUMBER", devb_virtio_set_queues,
+	      "a number from 1 to 64, for example 'queues=2'",
+	      "queues of the device to use, 1 to 64, a thread for each (default: the smaller of the "
+	      "device's queues and the CPUs, 16 at most); more than the device has are lowered to "
+	      "that, with a warning"),
 	VALUE(VIRTIO, "qsize", "ENTRIES", devb_virtio_set_queue_size,
 	      "a power of two from 4 to 32768, for example 'qsize=256'",
 	      "entries of the queue, a power of two from 4 to 32768 (default 256); more than the "
 	      "device's maximum is lowered to it, with a warning"),
 	VALUE(VIRTIO, "dma", "SIZE", devb_virtio_set_dma_size,
 	      "a size from 4M to 1G, for example 'dma=8M'",
-	      "memory for transfers, 4M to 1G (default 8M), in locked huge pages"),
+	      "memory for transfers, 4M to 1G, in locked huge pages (default 8M, or 4M for each "
+	      "queue or CPU, whichever is more)"),
 	VALUE(VIRTIO, "interrupts", "KIND", devb_virtio_set_interrupts,
 	      "one of auto, msix, msix-shared, intx, uio and poll, for example 'interrupts=msix'",
 	      "how the device wakes the driver: msix, msix-shared and intx through vfio-pci, uio "
@@ -378,6 +384,25 @@ const struct devb_option devb_option_table[] = {
 	VALUE(VIRTIO, "poll_us", "MICROSECONDS", devb_virtio_set_poll_us,
 	      "microseconds from 0 to 10000, for example 'poll_us=50'",
 	      "longest spin of poll=auto, 0 to 10000 (default 100)"),
+	VALUE(VIRTIO, "packed", "on|off|auto", devb_virtio_set_feature,
+	      "'on', 'off' or 'auto', for example 'packed=off'",
+	      "packed virtqueues: on, or do not start; off; or as the device offers them (default "
+	      "auto); for tests and measurements, as are the following"),
+	VALUE(VIRTIO, "indirect", "on|off|auto", devb_virtio_set_feature,
+	      "'on', 'off' or 'auto', for example 'indirect=off'",
+	      "tables of indirect descriptors"),
+	VALUE(VIRTIO, "event_idx", "on|off|auto", devb_virtio_set_feature,
+	      "'on', 'off' or 'auto', for example 'event_idx=off'",
+	      "notifications and interrupts by event index"),
+	VALUE(VIRTIO, "in_order", "on|off|auto", devb_virtio_set_feature,
+	      "'on', 'off' or 'auto', for example 'in_order=off'",
+	      "descriptors used in the order in which they were made available"),
+	VALUE(VIRTIO, "notification_data", "on|off|auto", devb_virtio_set_feature,
+	      "'on', 'off' or 'auto', for example 'notification_data=off'",
+	      "notifications that say how far the ring is filled"),
+	VALUE(VIRTIO, "ring_reset", "on|off|auto", devb_virtio_set_feature,
+	      "'on', 'off' or 'auto', for example 'ring_reset=off'",
+	      "the reset of single queues"),
 	FLAG(VIRTIO, "takeover", devb_virtio_set_takeover,
 	     "take the device away from the kernel's driver first"),
 

@@ -3,8 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
 #include "options_internal.h"
 
+/* Debian 12's <linux/virtio_config.h> lacks it. */
+#ifndef VIRTIO_F_NOTIFICATION_DATA
+#define VIRTIO_F_NOTIFICATION_DATA 38
+#endif
+
+#define QUEUES_MAX     64           /* as the library */
 #define QUEUE_SIZE_MIN 4            /* header, data, status, and a power of two */
 #define QUEUE_SIZE_MAX 32768        /* VirtIO 1.2, 2.7 */
 #define DMA_SIZE_MIN   (4ull << 20) /* chosen: four of the largest requests */
@@ -35,6 +44,51 @@ int devb_virtio_set_queue_size(struct devb_parse *parse, const char *value)
 	    (size & (size - 1)) != 0)
 		return devb_parse_bad_value(parse, value);
 	last_disk(parse)->queue_size = (uint16_t)size;
+	return 0;
+}
+
+int devb_virtio_set_queues(struct devb_parse *parse, const char *value)
+{
+	uint64_t queues;
+
+	if (!devb_number_parse(value, 1, QUEUES_MAX, &queues))
+		return devb_parse_bad_value(parse, value);
+	last_disk(parse)->queues = (uint16_t)queues;
+	return 0;
+}
+
+static uint64_t feature_of(const char *option)
+{
+	static const struct {
+		const char *option;
+		unsigned bit;
+	} features[] = {
+		{"packed", VIRTIO_F_RING_PACKED},
+		{"indirect", VIRTIO_RING_F_INDIRECT_DESC},
+		{"event_idx", VIRTIO_RING_F_EVENT_IDX},
+		{"in_order", VIRTIO_F_IN_ORDER},
+		{"notification_data", VIRTIO_F_NOTIFICATION_DATA},
+		{"ring_reset", VIRTIO_F_RING_RESET},
+	};
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		if (strcmp(option, features[i].option) == 0)
+			return UINT64_C(1) << features[i].bit;
+	}
+	return 0;
+}
+
+/* on: not without it; off: do without it; auto: as the device offers it */
+int devb_virtio_set_feature(struct devb_parse *parse, const char *value)
+{
+	uint64_t feature = feature_of(parse->option->name);
+	struct devb_disk_options *disk = last_disk(parse);
+	bool on = strcmp(value, "on") == 0, off = strcmp(value, "off") == 0;
+
+	if (!on && !off && strcmp(value, "auto") != 0)
+		return devb_parse_bad_value(parse, value);
+	disk->required_features = (disk->required_features & ~feature) | (on ? feature : 0);
+	disk->refused_features = (disk->refused_features & ~feature) | (off ? feature : 0);
 	return 0;
 }
 

@@ -1,171 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "unit.h"
+#include "unit_internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <linux/virtio_ids.h>
-
-#include <vio-transport/open.h>
-#include <vio/blk.h>
 #include <vio/log.h>
-
-#include "disk.h"
-#include "fsg.h"
-#include "loop.h"
-#include "names.h"
-#include "partition.h"
-#include "table.h"
-
-enum {
-	BOUNCE_SIZE = 64 * 1024,  /* the least: only the identity needs copies */
-	MEMORY_STEP = 256 * 1024, /* how finely the size of the message memory is sought */
-};
-
-struct devb_unit {
-	const struct devb_options *options;
-	const struct devb_disk_options *disk_options;
-	struct vio_transport *transport;
-	struct vio_blk *blk;
-	struct devb_disk *disk;
-	struct fsg_tree *tree;
-	struct fsg_channel *channel;
-	struct devb_loop *loop;
-	atomic_bool has_ended, has_resized;
-	void (*news)(void *);
-	void *context;
-	struct devb_names names;
-	bool has_mount_dir;
-	void *memory; /* of the channel; the device reaches it */
-	size_t memory_size;
-	struct devb_table table;
-	struct devb_partition partitions[DEVB_PARTITIONS_MAX];
-	unsigned shown; /* partitions in the tree */
-	unsigned shown_index[DEVB_PARTITIONS_MAX];
-	char id[VIO_BLK_ID_SIZE + 1];
-};
-
-/* Without time for it there is no spinning; in vio_blk_options, 0 means the default. */
-static enum vio_poll poll_of(const struct devb_disk_options *options)
-{
-	return options->poll == VIO_POLL_AUTO && options->poll_us == 0 ? VIO_POLL_NEVER
-								       : options->poll;
-}
-
-static int open_device(struct devb_unit *unit, struct vio_error *err)
-{
-	const struct viot_options transport_options = {
-		.dma_size = (size_t)unit->disk_options->dma_size,
-		.device_type = VIRTIO_ID_BLOCK,
-		.takeover = unit->disk_options->takeover,
-		.interrupts = unit->disk_options->interrupts,
-	};
-	struct vio_blk_options blk_options = {
-		.queue_size = unit->disk_options->queue_size,
-		.timeout_ms = unit->options->timeout_s * 1000,
-		.bounce_size = BOUNCE_SIZE,
-		.read_only = unit->options->read_only,
-		.poll = poll_of(unit->disk_options),
-		.poll_us = unit->disk_options->poll_us,
-	};
-	int rc = viot_open(&unit->transport, &unit->disk_options->address, &transport_options, err);
-
-	if (rc < 0) {
-		return rc;
-	}
-	blk_options.replay = unit->transport->may_return;
-	rc = vio_blk_open(&unit->blk, unit->transport, &blk_options, err);
-	return rc < 0 ? rc : devb_disk_open(&unit->disk, unit->blk, err);
-}
-
-/* What a device says of itself may end up on a terminal. */
-static void make_printable(char *text)
-{
-	for (; *text; text++) {
-		if (!isprint((unsigned char)*text)) {
-			*text = '?';
-		}
-	}
-}
-
-static void set_commit(struct devb_unit *unit)
-{
-	bool through = unit->options->commit == DEVB_COMMIT_THROUGH;
-
-	if (unit->options->commit != DEVB_COMMIT_AS_FOUND &&
-	    vio_blk_info(unit->blk)->writeback == through &&
-	    vio_blk_set_writeback(unit->blk, !through) < 0) {
-		vio_log(VIO_LOG_WARN,
-			"%s: the device's write cache stays %s: commit= has no effect",
-			unit->transport->name, through ? "on" : "off");
-	}
-}
-
-static int note_what_was_found(struct devb_unit *unit, struct vio_error *err)
-{
-	const struct vio_blk_info *info = vio_blk_info(unit->blk);
-
-	set_commit(unit);
-	if (info->queue_size_clamped) {
-		vio_log(VIO_LOG_WARN, "%s: qsize=%u is more than the device takes: %u is used",
-			unit->transport->name, unit->disk_options->queue_size, info->queue_size);
-	}
-	if (info->queue_size > unit->disk_options->queue_size) {
-		vio_log(VIO_LOG_INFO,
-			"%s: the device has a fixed queue of %u entries: qsize=%u "
-			"has no effect",
-			unit->transport->name, info->queue_size, unit->disk_options->queue_size);
-	}
-	if (!info->can_flush && info->writeback) {
-		vio_log(VIO_LOG_WARN,
-			"%s: the device has a volatile write cache and no flush command: what is "
-			"written may be lost with the power, and syncing fails",
-			unit->transport->name);
-	} else if (!info->can_flush && !info->read_only) {
-		vio_log(VIO_LOG_INFO,
-			"%s: the device has no flush command: writes count as safe "
-			"once they are done",
-			unit->transport->name);
-	}
-	/* a device without an identity is as good as any other, one that does not answer is not */
-	if (vio_blk_get_id(unit->blk, unit->id) < 0) {
-		unit->id[0] = '\0';
-	}
-	make_printable(unit->id);
-	if (vio_blk_health(unit->blk) != VIO_BLK_GOOD) {
-		return vio_fail(err, -EIO,
-				"%s: the device did not answer its first request: see what the "
-				"hypervisor says of it",
-				unit->transport->name);
-	}
-	return 0;
-}
-
-/* All the DMA memory that rings and headers left over goes to messages and data. */
-static int take_memory(struct devb_unit *unit, struct vio_error *err)
-{
-	size_t size = (size_t)unit->disk_options->dma_size;
-
-	for (; size >= FSG_MEMORY_MIN; size -= MEMORY_STEP) {
-		unit->memory = vio_blk_alloc(unit->blk, size);
-		if (unit->memory) {
-			unit->memory_size = size;
-			return 0;
-		}
-	}
-	return vio_fail(err, -ENOMEM,
-			"dma=%llu is too small for a queue of %u entries: give more, or a smaller "
-			"qsize=",
-			(unsigned long long)unit->disk_options->dma_size,
-			vio_blk_info(unit->blk)->queue_size);
-}
 
 static int claim_name(struct devb_unit *unit, struct vio_error *err)
 {
@@ -220,17 +64,41 @@ static int open_volumes(struct devb_unit *unit, struct vio_error *err)
 	return 0;
 }
 
-static int open_channel(struct devb_unit *unit, struct vio_error *err)
+/* Whole pages, one share for each channel. */
+static size_t memory_share(const struct devb_unit *unit)
+{
+	size_t share = unit->memory_size / devb_disk_queues(unit->disk);
+
+	return share - share % 4096;
+}
+
+static int open_first_channel(struct devb_unit *unit, struct vio_error *err)
 {
 	const struct fsg_channel_options options = {
 		.mount_dir = unit->names.target_dir,
 		.source = "devb-virtio",
 		.memory = unit->memory,
-		.memory_size = unit->memory_size,
+		.memory_size = memory_share(unit),
 		.io_max = unit->options->io_max,
 	};
 
-	return fsg_channel_open(&unit->channel, unit->tree, &options, err->text, sizeof(err->text));
+	return fsg_channel_open(&unit->channels[0], unit->tree, &options, err->text,
+				sizeof(err->text));
+}
+
+static int open_channels(struct devb_unit *unit, struct vio_error *err)
+{
+	size_t share = memory_share(unit);
+	int rc = open_first_channel(unit, err);
+
+	unit->channel_count = rc == 0;
+	for (unsigned i = 1; i < devb_disk_queues(unit->disk) && rc == 0; i++) {
+		rc = fsg_channel_clone(&unit->channels[i], unit->channels[0],
+				       (char *)unit->memory + i * share, share, err->text,
+				       sizeof(err->text));
+		unit->channel_count += rc == 0;
+	}
+	return rc;
 }
 
 /* On the loop's thread. */
@@ -254,15 +122,15 @@ static void disk_resized(void *context)
 static int open_all(struct devb_unit *unit, struct vio_error *err)
 {
 	const struct devb_loop_listener listener = {loop_ended, disk_resized, unit};
-	int rc = open_device(unit, err);
+	int rc = unit_open_device(unit, err);
 
-	if (rc < 0 || (rc = note_what_was_found(unit, err)) < 0 ||
-	    (rc = take_memory(unit, err)) < 0 || (rc = claim_name(unit, err)) < 0 ||
+	if (rc < 0 || (rc = unit_note_what_was_found(unit, err)) < 0 ||
+	    (rc = unit_take_memory(unit, err)) < 0 || (rc = claim_name(unit, err)) < 0 ||
 	    (rc = make_mount_dir(unit, err)) < 0 || (rc = open_volumes(unit, err)) < 0 ||
-	    (rc = open_channel(unit, err)) < 0) {
+	    (rc = open_channels(unit, err)) < 0) {
 		return rc;
 	}
-	rc = devb_loop_open(&unit->loop, unit->disk, unit->channel, &listener, err);
+	rc = devb_loop_open(&unit->loop, unit->disk, unit->channels, &listener, err);
 	return rc < 0 ? rc : devb_loop_start(unit->loop, err);
 }
 
@@ -295,7 +163,7 @@ struct show_call {
 	const char *name;
 };
 
-/* On the loop's thread, which owns the tree. */
+/* On the loop's thread: the tree and what it shows are there before a message asks for them. */
 static int show_partition(void *argument)
 {
 	const struct show_call *call = argument;
@@ -387,18 +255,20 @@ static void print_hint(const struct devb_unit *unit, FILE *out)
 void devb_unit_print_banner(const struct devb_unit *unit, FILE *out)
 {
 	const struct vio_blk_info *info = vio_blk_info(unit->blk);
+	char queues[32];
 
 	fprintf(out, "Path=%u - %s\n", (unsigned)(unit->disk_options - unit->options->disks),
 		unit->transport->name);
 	fprintf(out, "    target=0 lun=0     Direct-Access(0) - VIRTIO %s Rev: %s\n", unit->id,
 		unit->transport->legacy ? "0.9" : "1.0");
-	fprintf(out, "    %llu MiB, blocks of %u, %s, %s, queue of %u, %s\n",
+	snprintf(queues, sizeof(queues), info->queues == 1 ? "queue" : "%u queues", info->queues);
+	fprintf(out, "    %llu MiB, blocks of %u, %s, %s, %s of %u, %s\n",
 		(unsigned long long)(info->capacity_sectors >> 11), info->block_size,
 		info->read_only ? "read-only" : "read/write",
 		!info->can_flush  ? "no flush"
 		: info->writeback ? "write-back"
 				  : "write-through",
-		info->queue_size, unit->transport->wake_up);
+		queues, info->queue_size, unit->transport->wake_up);
 	print_hint(unit, out);
 	fprintf(out, "   ");
 	for (unsigned i = 0; i < unit->names.count; i++) {
@@ -424,7 +294,7 @@ int devb_unit_settle(struct devb_unit *unit, int (*function)(void *), void *argu
 	if (stat(path, &attr) < 0) {
 		return -errno;
 	}
-	return devb_loop_call(unit->loop, function, argument);
+	return devb_loop_call_all(unit->loop, function, argument);
 }
 
 bool devb_unit_has_ended(const struct devb_unit *unit)
@@ -445,20 +315,32 @@ void devb_unit_refresh(struct devb_unit *unit)
 	(void)statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_SIZE, &attr);
 }
 
-/* The unit's loop is over: its queue is ours. */
-static void log_stats(const struct devb_unit *unit)
+/* The unit's loop is over: its queues are ours. */
+static void log_stats(const struct devb_unit *unit, unsigned queue)
 {
 	struct vio_blk_stats stats;
 
-	vio_blk_stats(vio_blk_queue(unit->blk, 0), &stats);
+	vio_blk_stats(vio_blk_queue(unit->blk, queue), &stats);
 	vio_log(VIO_LOG_DEBUG,
-		"%s: %llu requests, %llu spins (%llu found something), %llu sleeps, %llu "
+		"%s: queue %u: %llu requests, %llu spins (%llu found something), %llu sleeps, %llu "
 		"interrupts (%llu missed), %llu violations by the device, %llu resets",
-		unit->transport->name, (unsigned long long)stats.requests,
+		unit->transport->name, queue, (unsigned long long)stats.requests,
 		(unsigned long long)stats.spins, (unsigned long long)stats.spins_found,
 		(unsigned long long)stats.sleeps, (unsigned long long)stats.interrupts,
 		(unsigned long long)stats.interrupts_missed, (unsigned long long)stats.violations,
 		(unsigned long long)stats.resets);
+}
+
+static void log_end(const struct devb_unit *unit)
+{
+	unsigned open_files = fsg_channel_open_files(unit->channels[0]);
+
+	if (open_files) {
+		vio_log(VIO_LOG_WARN, "%s: %u files were still open", unit->names.disk, open_files);
+	}
+	for (unsigned i = 0; i < devb_disk_queues(unit->disk); i++) {
+		log_stats(unit, i);
+	}
 }
 
 void devb_unit_hide(struct devb_unit *unit)
@@ -476,14 +358,12 @@ int devb_unit_close(struct devb_unit *unit)
 	devb_unit_hide(unit);
 	if (unit->loop) {
 		rc = devb_loop_stop(unit->loop);
-		if (fsg_channel_open_files(unit->channel)) {
-			vio_log(VIO_LOG_WARN, "%s: %u files were still open", unit->names.disk,
-				fsg_channel_open_files(unit->channel));
-		}
-		log_stats(unit);
+		log_end(unit);
 	}
 	devb_loop_close(unit->loop);
-	fsg_channel_close(unit->channel);
+	while (unit->channel_count > 0) {
+		fsg_channel_close(unit->channels[--unit->channel_count]);
+	}
 	fsg_tree_close(unit->tree);
 	if (unit->has_mount_dir) {
 		rmdir(unit->names.target_dir);

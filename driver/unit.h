@@ -58,11 +58,11 @@ void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_
 const char *devb_unit_name(const struct devb_unit *unit);
 
 /**
- * devb_unit_settle - run @function on the unit's own thread, once nothing there needs root
+ * devb_unit_settle - run @function on the unit's own threads, once nothing there needs root
  *
  * The kernel greets a new mount, and the answer may set the mount up: that is over
- * as soon as a volume can be looked up. Returns what @function returned, or a
- * negative errno.
+ * as soon as a volume can be looked up. Returns what @function returned, the first
+ * error of it, or a negative errno.
  */
 int devb_unit_settle(struct devb_unit *unit, int (*function)(void *), void *argument);
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,10 +29,14 @@
 #include "loop.h"
 #include "sim.h"
 
+#define MEMORY_SHARE FSG_MEMORY_MIN
+
 enum {
 	SECTORS = 16384,
 	READ_SIZE = 4096,
+	QUEUES_MAX = 3,
 	LIMIT_MS = 5000,
+	TIMEOUT_MS = 3000,
 	WINDOW_MS = 300, /* to see that nothing happens */
 	TICKS_MS = 4000,
 	REMOVAL_MS = 2000,
@@ -47,7 +52,9 @@ static struct {
 	struct devb_disk *disk;
 	struct fsg_tree *tree;
 	void *memory;
-	struct fsg_channel *channel;
+	struct fsg_channel *channels[QUEUES_MAX];
+	unsigned queues;
+	size_t memory_size;
 	struct devb_loop *loop;
 	int file;
 } all;
@@ -119,11 +126,12 @@ static void loop_resized(void *context)
 
 static void open_all(const struct sim_options *options, enum vio_poll poll)
 {
-	const struct vio_blk_options wish = {.poll = poll};
+	const struct vio_blk_options wish = {
+		.poll = poll, .queues = (uint16_t)options->queues, .timeout_ms = TIMEOUT_MS};
 	const struct fsg_access access = {.mode = 0600};
 	const struct devb_loop_listener listener = {loop_ended, loop_resized, NULL};
 	struct fsg_channel_options mount = {
-		.mount_dir = dir, .source = "loop_check", .memory_size = FSG_MEMORY_MIN};
+		.mount_dir = dir, .source = "loop_check", .memory_size = MEMORY_SHARE};
 	struct vio_error err = {.text = ""};
 	char why[256] = "";
 
@@ -133,14 +141,25 @@ static void open_all(const struct sim_options *options, enum vio_poll poll)
 	    devb_disk_open(&all.disk, all.blk, &err) < 0) {
 		give_up(err.text);
 	}
-	all.memory = mount.memory = vio_blk_alloc(all.blk, FSG_MEMORY_MIN);
+	all.queues = devb_disk_queues(all.disk);
+	all.memory_size = all.queues * MEMORY_SHARE;
+	all.memory = mount.memory = vio_blk_alloc(all.blk, all.memory_size);
 	all.tree = fsg_tree_open(&access);
 	if (!all.memory || !all.tree ||
 	    fsg_tree_add(all.tree, "hd0", devb_disk_block(all.disk)) < 0 ||
-	    fsg_channel_open(&all.channel, all.tree, &mount, why, sizeof(why)) < 0 ||
-	    devb_loop_open(&all.loop, all.disk, all.channel, &listener, &err) < 0 ||
+	    fsg_channel_open(&all.channels[0], all.tree, &mount, why, sizeof(why)) < 0) {
+		give_up(why[0] ? why : "memory");
+	}
+	for (unsigned i = 1; i < all.queues; i++) {
+		if (fsg_channel_clone(&all.channels[i], all.channels[0],
+				      (char *)all.memory + i * MEMORY_SHARE, MEMORY_SHARE, why,
+				      sizeof(why)) < 0) {
+			give_up(why);
+		}
+	}
+	if (devb_loop_open(&all.loop, all.disk, all.channels, &listener, &err) < 0 ||
 	    devb_loop_start(all.loop, &err) < 0) {
-		give_up(why[0] ? why : err.text);
+		give_up(err.text);
 	}
 	all.file = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (all.file < 0) {
@@ -148,17 +167,28 @@ static void open_all(const struct sim_options *options, enum vio_poll poll)
 	}
 }
 
+/* Somebody has to answer that: not after the loop has been stopped, while there is a mount. */
+static void close_file(void)
+{
+	if (all.file >= 0) {
+		close(all.file);
+	}
+	all.file = -1;
+}
+
 static void close_all(void)
 {
 	const char *complaint;
 
-	close(all.file);
+	close_file();
 	devb_loop_stop(all.loop);
 	devb_loop_close(all.loop);
-	fsg_channel_close(all.channel);
+	while (all.queues > 0) {
+		fsg_channel_close(all.channels[--all.queues]);
+	}
 	fsg_tree_close(all.tree);
 	devb_disk_close(all.disk);
-	vio_blk_free(all.blk, all.memory, FSG_MEMORY_MIN);
+	vio_blk_free(all.blk, all.memory, all.memory_size);
 	vio_blk_close(all.blk);
 	vio_transport_close(sim_transport(all.sim));
 	complaint = sim_complaint(all.sim);
@@ -251,7 +281,8 @@ static void missing(void)
 	took = now_ms() - start;
 	check(rc == 0, "interrupts that never come: reads succeed");
 	check(took >= 3 * VIO_WAIT_BACKSTOP_MS, "found by the backstop: %u ms for 3", took);
-	check(!devb_disk_has_interrupts(devb_disk_queue(all.disk, 0)) && warned == 1, "it says so and polls");
+	check(!devb_disk_has_interrupts(devb_disk_queue(all.disk, 0)) && warned == 1,
+	      "it says so and polls");
 	start = now_ms();
 	rc = read_many(30);
 	took = now_ms() - start;
@@ -289,15 +320,195 @@ static void resizes(void)
 	}
 }
 
+static struct sim_options options_of_queues(unsigned queues, bool interrupts)
+{
+	struct sim_options o = options_for(interrupts, false);
+
+	o.features |= UINT64_C(1) << VIRTIO_BLK_F_MQ;
+	o.config.num_queues = htole16((uint16_t)queues);
+	o.queues = queues;
+	o.pool_size = (size_t)queues * (4 << 20);
+	return o;
+}
+
+/* One of several that use the volume, each a part of its own. */
+struct user {
+	pthread_t id;
+	unsigned index, rounds, errors, wrong;
+	unsigned char *expected, *found;
+};
+
+/* Of any alignment: neighbours share blocks. */
+enum {
+	USERS = 6,
+	USER_BYTES = 25000,
+	ROUNDS = 60,
+	FOR_EVER = 1 << 30,
+};
+
+static struct user users[USERS];
+static atomic_bool users_end;
+
+/* After an error nobody knows what is there: all of it anew. */
+static void *use(void *argument)
+{
+	struct user *user = argument;
+	off_t start = (off_t)user->index * USER_BYTES;
+	bool is_known = true;
+
+	for (unsigned i = 0; i < user->rounds && !users_end; i++) {
+		size_t at = is_known ? i * 4099 % USER_BYTES : 0, size = USER_BYTES - at;
+
+		memset(user->expected + at, (int)(1 + i % 250), size);
+		is_known = pwrite(all.file, user->expected + at, size, start + (off_t)at) ==
+				   (ssize_t)size &&
+			   pread(all.file, user->found, USER_BYTES, start) == USER_BYTES;
+		if (is_known) {
+			user->wrong += memcmp(user->found, user->expected, USER_BYTES) != 0;
+		} else {
+			user->errors++;
+		}
+	}
+	return NULL;
+}
+
+static void start_users(unsigned rounds)
+{
+	users_end = false;
+	for (unsigned i = 0; i < USERS; i++) {
+		users[i] = (struct user){.index = i,
+					 .rounds = rounds,
+					 .expected = calloc(1, USER_BYTES),
+					 .found = calloc(1, USER_BYTES)};
+		if (pthread_create(&users[i].id, NULL, use, &users[i])) {
+			give_up("threads");
+		}
+	}
+}
+
+/* Returns how many requests failed; data that was wrong is the end. */
+static unsigned end_users(void)
+{
+	unsigned errors = 0, wrong = 0;
+
+	for (unsigned i = 0; i < USERS; i++) {
+		pthread_join(users[i].id, NULL);
+		errors += users[i].errors;
+		wrong += users[i].wrong;
+		free(users[i].expected);
+		free(users[i].found);
+	}
+	check(wrong == 0, "what was read is what was written (%u were not)", wrong);
+	return errors;
+}
+
+/* For slow answers: several threads must have something to do. */
+static void slow_down(unsigned ms)
+{
+	sim_fault(all.sim, (struct sim_fault){.kind = SIM_DELAY, .value = ms});
+}
+
+static void all_queues_were_used(void)
+{
+	for (unsigned i = 0; i < all.queues; i++) {
+		struct vio_blk_stats stats;
+
+		vio_blk_stats(vio_blk_queue(all.blk, i), &stats);
+		check(stats.requests > 0, "queue %u has had %llu requests", i,
+		      (unsigned long long)stats.requests);
+	}
+}
+
+static void several(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct sim_options o = options_of_queues(QUEUES_MAX, i);
+
+		open_all(&o, VIO_POLL_AUTO);
+		slow_down(1);
+		start_users(ROUNDS);
+		check(end_users() == 0, "%u queues, %s: no errors", all.queues,
+		      i ? "interrupts" : "no interrupts");
+		close_file();
+		check(devb_loop_stop(all.loop) == 0, "and a good end");
+		all_queues_were_used();
+		close_all();
+	}
+}
+
+/* One queue has an answer too few: all requests fail, then all goes on. */
+static void failure(void)
+{
+	struct sim_options o = options_of_queues(QUEUES_MAX, true);
+	unsigned start, errors;
+
+	open_all(&o, VIO_POLL_AUTO);
+	sim_fault(all.sim,
+		  (struct sim_fault){.kind = SIM_DROP, .skip = 30, .times = 1, .queue = 2});
+	slow_down(1);
+	start_users(FOR_EVER);
+	start = now_ms();
+	while (sim_counts(all.sim).resets < 3 && now_ms() - start < 2 * LIMIT_MS) {
+		poll(NULL, 0, 1);
+	}
+	users_end = true;
+	errors = end_users();
+	check(errors > 0, "a lost answer: %u errors", errors);
+	start = now_ms();
+	while (read_many(1) != 0 && now_ms() - start < LIMIT_MS) {
+		poll(NULL, 0, 1);
+	}
+	check(read_many(50) == 0 && ended == 0, "after a reset it serves on");
+	close_all();
+}
+
+static void unmounted(void)
+{
+	struct sim_options o = options_of_queues(QUEUES_MAX, true);
+	unsigned took;
+
+	open_all(&o, VIO_POLL_AUTO);
+	check(read_many(10) == 0, "reads before the unmount");
+	close_file();
+	check(umount2(dir, MNT_DETACH) == 0, "unmounted by somebody");
+	took = wait_for(&ended, 0);
+	check(ended == 1 && took < REMOVAL_MS, "all threads end: %u ms", took);
+	close_all();
+}
+
+/* What was acknowledged is at the device, and flushed, whoever had it in hand. */
+static void stopped_under_load(void)
+{
+	struct sim_options o = options_of_queues(QUEUES_MAX, true);
+	unsigned start, took;
+	int rc;
+
+	open_all(&o, VIO_POLL_AUTO);
+	slow_down(2);
+	start_users(FOR_EVER);
+	while (sim_counts(all.sim).requests[VIRTIO_BLK_T_OUT] < 100) {
+		poll(NULL, 0, 1);
+	}
+	start = now_ms();
+	rc = devb_loop_stop(all.loop);
+	took = now_ms() - start;
+	check(rc == 0 && took < LIMIT_MS, "stopped under load: %u ms", took);
+	check(sim_counts(all.sim).requests[VIRTIO_BLK_T_FLUSH] == 1, "one flush for all queues");
+	users_end = true;
+	fsg_channel_abort(all.channels[0]); /* those whose messages nobody took */
+	end_users();
+	close_all();
+}
+
 static void *read_one(void *argument)
 {
 	*(int *)argument = read_many(1);
 	return NULL;
 }
 
-static void removal(void)
+static void removal(unsigned queues)
 {
-	struct sim_options o = options_for(true, false);
+	struct sim_options o = options_of_queues(queues, true);
 	int result = 0, rc;
 	unsigned start, took;
 	pthread_t reader;
@@ -315,7 +526,8 @@ static void removal(void)
 	check(result == ENODEV, "a read of a removed device: %s", strerror(result));
 	wait_for(&ended, 0);
 	took = now_ms() - start;
-	check(ended == 1 && took < REMOVAL_MS, "the loop ends by itself: %u ms", took);
+	check(ended == 1 && took < REMOVAL_MS, "the loop of %u ends by itself: %u ms", queues,
+	      took);
 	rc = read_many(1);
 	check(rc == ENOTCONN || rc == ENODEV, "a later read: %s", strerror(rc));
 	check(size_of_volume() == -1, "the name is gone");
@@ -339,7 +551,12 @@ int main(void)
 	quiet();
 	missing();
 	resizes();
-	removal();
+	removal(1);
+	removal(QUEUES_MAX);
+	several();
+	failure();
+	unmounted();
+	stopped_under_load();
 	rmdir(dir);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed ? 1 : 0;

@@ -41,6 +41,14 @@ static const struct good {
 	{"virtio qsize=4", "pci 0 queue 4;"},
 	{"virtio qsize=0x8000,dma=4m", "pci 0 queue 32768 dma 4194304;"},
 	{"virtio qsize=0512", "pci 0 queue 512;"},
+	{"virtio queues=1", "pci 0 queues 1;"},
+	{"virtio queues=64,qsize=8", "pci 0 queue 8 queues 64;"},
+	{"virtio packed=on", "pci 0 with 0x400000000;"},
+	{"virtio packed=off,indirect=off", "pci 0 without 0x410000000;"},
+	{"virtio packed=on,packed=off,event_idx=on", "pci 0 with 0x20000000 without 0x400000000;"},
+	{"virtio packed=on,in_order=off,packed=auto,in_order=auto", "pci 0;"},
+	{"virtio in_order=on,notification_data=on,ring_reset=off",
+	 "pci 0 with 0x4800000000 without 0x10000000000;"},
 	{"virtio dma=1G,takeover", "pci 0 dma 1073741824 takeover;"},
 	{"virtio interrupts=auto", "pci 0;"},
 	{"virtio interrupts=msix virtio pci=1,interrupts=poll",
@@ -49,7 +57,7 @@ static const struct good {
 	{"virtio poll=never,poll_us=0 virtio pci=1,poll=auto,poll_us=10000",
 	 "pci 0 poll 2 for 0;pci 1 for 10000;"},
 	{"virtio poll_us=0x20,poll=never,poll=auto", "pci 0 for 32;"},
-	{"virtio dma=16384K virtio pci=1,dma=8388608B", "pci 0 dma 16777216;pci 1;"},
+	{"virtio dma=16384K virtio pci=1,dma=8388608B", "pci 0 dma 16777216;pci 1 dma 8388608;"},
 	{"virtio pci=0,qsize=64 blk ro virtio pci=1,takeover",
 	 "pci 0 queue 64;pci 1 takeover; ro;"},
 	{"virtio smem=0xa003e00,irq=79 virtio smem=0xa003c00,irq=78 virtio pci=00:04.0",
@@ -148,7 +156,9 @@ static void describe_disk(const struct devb_disk_options *disk)
 		describe("mmio 0x%llx %u", (unsigned long long)at->smem, at->irq);
 	if (disk->queue_size != 256)
 		describe(" queue %u", disk->queue_size);
-	if (disk->dma_size != 8 << 20)
+	if (disk->queues)
+		describe(" queues %u", disk->queues);
+	if (disk->dma_size)
 		describe(" dma %llu", (unsigned long long)disk->dma_size);
 	if (disk->interrupts) {
 		describe(" interrupts %d", (int)disk->interrupts);
@@ -157,6 +167,10 @@ static void describe_disk(const struct devb_disk_options *disk)
 		describe(" poll %d", disk->poll);
 	if (disk->poll_us != VIO_POLL_US_DEFAULT)
 		describe(" for %u", disk->poll_us);
+	if (disk->required_features)
+		describe(" with 0x%llx", (unsigned long long)disk->required_features);
+	if (disk->refused_features)
+		describe(" without 0x%llx", (unsigned long long)disk->refused_features);
 	describe("%s;", disk->takeover ? " takeover" : "");
 }
 
@@ -260,6 +274,12 @@ static const struct bad {
 	{"virtio takeover virtio pci=1 virtio qsize=4", {"groups 1 and 3", "'pci=0'"}},
 	{"virtio smem=0x1000,irq=1 virtio irq=2,smem=4096", {"groups 1 and 2"}},
 	/* values */
+	{"virtio queues=0", {"queues=0", "from 1 to 64"}},
+	{"virtio queues=65", {"queues=65", "from 1 to 64"}},
+	{"virtio queues=two", {"queues=two", "queues=2"}},
+	{"virtio queues", {"virtio queues", "no value"}},
+	{"virtio packed=yes", {"packed=yes", "'on', 'off' or 'auto'"}},
+	{"virtio packed", {"virtio packed", "no value", "packed=off"}},
 	{"virtio qsize=100", {"virtio qsize=100", "power of two", "qsize=256"}},
 	{"virtio qsize=0", {"qsize=0", "power of two"}},
 	{"virtio qsize=1", {"qsize=1", "from 4"}},

@@ -267,6 +267,13 @@ static void quiet(void)
 	}
 }
 
+/* On the loop's thread. */
+static int has_interrupts(void *unused)
+{
+	(void)unused;
+	return devb_disk_has_interrupts(devb_disk_queue(all.disk, 0));
+}
+
 static void missing(void)
 {
 	struct sim_options o = options_for(true, false);
@@ -281,7 +288,7 @@ static void missing(void)
 	took = now_ms() - start;
 	check(rc == 0, "interrupts that never come: reads succeed");
 	check(took >= 3 * VIO_WAIT_BACKSTOP_MS, "found by the backstop: %u ms for 3", took);
-	check(!devb_disk_has_interrupts(devb_disk_queue(all.disk, 0)) && warned == 1,
+	check(devb_loop_call(all.loop, has_interrupts, NULL) == 0 && warned == 1,
 	      "it says so and polls");
 	start = now_ms();
 	rc = read_many(30);
@@ -335,6 +342,7 @@ static struct sim_options options_of_queues(unsigned queues, bool interrupts)
 struct user {
 	pthread_t id;
 	unsigned index, rounds, errors, wrong;
+	size_t known; /* bytes of what is expected that were acknowledged */
 	unsigned char *expected, *found;
 };
 
@@ -359,11 +367,13 @@ static void *use(void *argument)
 	for (unsigned i = 0; i < user->rounds && !users_end; i++) {
 		size_t at = is_known ? i * 4099 % USER_BYTES : 0, size = USER_BYTES - at;
 
+		user->known = at;
 		memset(user->expected + at, (int)(1 + i % 250), size);
 		is_known = pwrite(all.file, user->expected + at, size, start + (off_t)at) ==
 				   (ssize_t)size &&
 			   pread(all.file, user->found, USER_BYTES, start) == USER_BYTES;
 		if (is_known) {
+			user->known = USER_BYTES;
 			user->wrong += memcmp(user->found, user->expected, USER_BYTES) != 0;
 		} else {
 			user->errors++;
@@ -389,16 +399,19 @@ static void start_users(unsigned rounds)
 /* Returns how many requests failed; data that was wrong is the end. */
 static unsigned end_users(void)
 {
-	unsigned errors = 0, wrong = 0;
+	unsigned errors = 0, wrong = 0, lost = 0;
 
 	for (unsigned i = 0; i < USERS; i++) {
 		pthread_join(users[i].id, NULL);
+		lost += memcmp(sim_disk(all.sim) + (size_t)i * USER_BYTES, users[i].expected,
+			       users[i].known) != 0;
 		errors += users[i].errors;
 		wrong += users[i].wrong;
 		free(users[i].expected);
 		free(users[i].found);
 	}
 	check(wrong == 0, "what was read is what was written (%u were not)", wrong);
+	check(lost == 0, "what was acknowledged is at the device (of %u it is not)", lost);
 	return errors;
 }
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Devices of another process on this machine: qemu-storage-daemon as the back end, one that is not to be trusted,
-# and one that is stopped, killed and started again under devb-virtio. No guests.
+# Devices of another process on this machine: qemu-storage-daemon as the back end, one that is not to be trusted, and
+# one that is stopped, killed and started again. Without guests; with root and /dev/fuse also the volumes of devb-virtio.
 #
 #   test/vhost-user/run.sh [BUILD]
 #
@@ -21,8 +21,11 @@ sock=$work/disk.sock
 qsd_pid=
 driver=$build/driver/devb-virtio
 driver_pid=
+daemon_pid=
 volume= # the disk as a file
 long=${LONG:-6}
+fuse_uring=/sys/module/fuse/parameters/enable_uring
+uring_before=
 passed=0
 failed=0
 
@@ -34,8 +37,9 @@ command -v "$qsd" >/dev/null || {
 cleanup() {
   local pid
   for pid in $(jobs -p); do kill -KILL "$pid"; done 2>/dev/null
+  [[ -z $uring_before ]] || echo "$uring_before" >"$fuse_uring"
   # what a devb-virtio that was killed leaves
-  [[ -z $volume ]] || umount -l "$(dirname "$volume")" 2>/dev/null
+  [[ -z $volume ]] || umount -l "$(dirname "$(readlink -m "$volume")")" 2>/dev/null
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -82,11 +86,11 @@ await() {
   true
 }
 
-# start_qsd BLOCKDEV: exports it with two queues; ready when this returns
+# start_qsd BLOCKDEV [,OPTION...]: exports it with two queues; ready when this returns
 start_qsd() {
   rm -f "$sock" "$work/qmp" "$work/pid"
   "$qsd" --blockdev "$1" --chardev socket,id=m,path="$work/qmp",server=on,wait=off --monitor m \
-    --export "vhost-user-blk,id=e,node-name=disk,addr.type=unix,addr.path=$sock,writable=on,num-queues=2" \
+    --export "vhost-user-blk,id=e,node-name=disk,addr.type=unix,addr.path=$sock,writable=on,num-queues=2${2-}" \
     --pidfile "$work/pid" >"$work/qsd" 2>&1 7>&- &
   qsd_pid=$!
   timeout 20 bash -c "until [[ -S $sock && -s $work/pid ]]; do read -rt 0.02 <> <(:); done; true"
@@ -374,6 +378,164 @@ misbehaves garbage "answered by something else"
 misbehaves half "did not answer GET_FEATURES within 5000 ms"
 misbehaves huge "answered by something else"
 misbehaves other "answered by something else"
+
+# --- a benchmark with a thread for each queue
+
+start_qsd "driver=null-co,node-name=disk,size=1073741824,read-zeroes=on"
+# bench OPTION...
+bench=$build/examples/vio-bench
+bench() { timeout 60 "$bench" virtio "vhost-user=$sock" --number_ios=20000 "$@"; }
+for options in "--queues=2" "--queues=2 --wait=event" "--queues=2 --packed=off --indirect=off" "--event_idx=off" \
+  "--event_idx=on --ring_reset=off --notification_data=off"; do
+  # shellcheck disable=SC2086 # words
+  expect "vio-bench $options" bench --iodepth=32 $options
+done
+refuse "vio-bench --packed=on" "VIRTIO_F_RING_PACKED" "$bench" virtio "vhost-user=$sock" --packed=on
+refuse "vio-bench --queues=3" "queues=3 is more than can be used" "$bench" virtio "vhost-user=$sock" --queues=3
+stop_qsd TERM
+
+# --- volumes, by one queue and by two
+
+# start_daemon OPTIONS [,OPTION...]: of the group virtio; more of cam. Ready when this returns.
+start_daemon() {
+  rm -f "$work/daemon" && mkdir -p "$work/disks"
+  "$driver" -f virtio "vhost-user=$sock${1:+,$1}" blk "devdir=$work/disks" disk name=vu cam "verbose=3${2-}" \
+    >"$work/daemon" 2>&1 &
+  daemon_pid=$!
+  await "$work/daemon" " $volume\$" || { cat "$work/daemon" && false; }
+}
+
+stop_daemon() {
+  kill -TERM "$daemon_pid"
+  timeout 60 tail --pid="$daemon_pid" -f /dev/null
+  wait "$daemon_pid" || { cat "$work/daemon" && false; }
+}
+
+# The data of both jobs is read back and compared, while more is written.
+fio_verify() (
+  cd "$work" && timeout 100 fio --name=verify --filename="$volume" --rw=randrw --bsrange=512-1m --ioengine=libaio \
+    --iodepth=64 --direct=1 --verify=crc32c --verify_fatal=1 --verify_backlog=512 --numjobs=2 --size=28M \
+    --offset_increment=28M --time_based --runtime=3 --fallocate=none --allow_file_create=0
+)
+
+# requests QUEUE: that the daemon said it had
+requests() { sed -n "s/.*: queue $1: \([0-9]*\) requests.*/\1/p" "$work/daemon"; }
+
+# each_queue COUNT: so many had requests, and no other one is there
+each_queue() {
+  local i
+  for ((i = 0; i < $1; i++)); do
+    (($(requests $i) > 100)) || { cat "$work/daemon" && return 1; }
+  done
+  [[ -z $(requests "$1") ]]
+}
+
+# verified_volume NAME QUEUES BANNER OPTIONS
+verified_volume() {
+  expect "volume $1: it is there" start_daemon "$4"
+  expect "volume $1: it says $3" grep -q "$3" "$work/daemon"
+  expect "volume $1: what is read is what was written" fio_verify
+  expect "volume $1: it ends well" stop_daemon
+  expect "volume $1: each queue was used" each_queue "$2"
+}
+
+# Writes numbered blocks and notes each number that was acknowledged; four at once.
+write_blocks() {
+  local i
+  for i in 0 1 2 3; do
+    perl -e 'use Fcntl qw(:DEFAULT O_DIRECT); $| = 1;
+      sysopen(my $f, $ARGV[0], O_WRONLY | O_DIRECT) or die; seek($f, $ARGV[1] << 20, 0);
+      for my $i (1 .. 2000) { print "$i\n" if (syswrite($f, pack("N", $i) x 1024) // 0) == 4096 or exit; }' \
+      "$volume" $((i * 8)) >"$work/acknowledged.$i" &
+    writers+=($!)
+  done
+}
+
+acknowledged_is_written() {
+  local i last
+  for i in 0 1 2 3; do
+    last=$(tail -n 1 "$work/acknowledged.$i")
+    ((last > 20)) || { echo "writer $i got to '$last'" && return 1; }
+    perl -e 'my $b; open(my $f, "<", $ARGV[0]) or die; seek($f, $ARGV[1] << 20, 0);
+      for my $i (1 .. $ARGV[2]) { read($f, $b, 4096) == 4096 && $b eq pack("N", $i) x 1024 or die "block $i"; }' \
+      "$work/image" $((i * 8)) "$last" || return
+  done
+}
+
+# SIGTERM while four write
+ended_under_load() {
+  local i
+  writers=()
+  rm -f "$work"/acknowledged.*
+  write_blocks
+  for i in 0 1 2 3; do await "$work/acknowledged.$i" '^50$' || return; done
+  stop_daemon
+  wait "${writers[@]}"
+  acknowledged_is_written
+}
+
+# The banner comes before that.
+soon_bound() {
+  local limit=$((SECONDS + 20))
+  until all_bound; do
+    ((SECONDS < limit)) || return
+    read -rt 0.02 <> <(:)
+  done
+}
+
+# Each thread of the process that serves is somebody without any privilege, for good.
+all_bound() {
+  local pid task line
+  pid=$(pgrep -P "$daemon_pid") || return # what started it stays root, to unmount
+  [[ $(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l) -ge 3 ]] || return
+  for task in "/proc/$pid/task"/*; do
+    for line in '^Uid:.65534.65534.65534.65534$' '^NoNewPrivs:.1$' '^CapBnd:.0*$' '^CapPrm:.0*$'; do
+      grep -q "$line" "$task/status" || { cat "$task/status" && return 1; }
+    done
+  done
+}
+
+volume_tests() {
+  local cpus
+  volume=$work/disks/vu0
+  cpus=$(nproc)
+  truncate -s 64M "$work/image"
+  start_qsd "$image"
+  verified_volume "queues=1" 1 ", queue of 256," "queues=1"
+  verified_volume "queues=2" 2 ", 2 queues of 256," "queues=2"
+  verified_volume "queues=2,indirect=off,event_idx=off" 2 ", 2 queues of 256," "queues=2,indirect=off,event_idx=off"
+  if [[ -e $fuse_uring ]]; then
+    uring_before=$(cat "$fuse_uring")
+    echo Y >"$fuse_uring"
+    verified_volume "queues=2 by FUSE over io_uring" 2 ", 2 queues of 256," "queues=2,dma=$((8 + cpus * 16))M"
+    echo "$uring_before" >"$fuse_uring"
+  else
+    echo "skipped: FUSE over io_uring: this kernel has none"
+  fi
+  expect "queues by default" start_daemon ""
+  expect "as many as the device and the CPUs have" grep -q "$([[ $cpus == 1 ]] || echo "2 queues")" "$work/daemon"
+  expect "SIGTERM under load: what was acknowledged is written" ended_under_load
+  expect "queues=5 of a device that has 2" start_daemon "queues=5"
+  expect "it says so" grep -q "queues=5 is more than the device has: 2 used" "$work/daemon"
+  expect "and ends well" stop_daemon
+  expect "cam user=: two queues" start_daemon "queues=2" ",user=65534:65534"
+  expect "cam user=: all threads are bound" soon_bound
+  expect "cam user=: it ends well" stop_daemon
+  refuse "packed=on of a device without" "VIRTIO_F_RING_PACKED" \
+    "$driver" -f virtio "vhost-user=$sock,packed=on" blk "devdir=$work" cam quiet
+  stop_qsd TERM
+  start_qsd "$image" ",logical-block-size=4096"
+  verified_volume "of larger blocks, queues=2" 2 "blocks of 4096, read/write, .*, 2 queues" "queues=2"
+  stop_qsd TERM
+}
+
+if ((EUID != 0)) || [[ ! -c /dev/fuse ]]; then
+  echo "skipped: volumes: they need root and /dev/fuse"
+elif ! command -v fio >/dev/null; then
+  echo "skipped: volumes: there is no fio"
+else
+  volume_tests
+fi
 
 echo "$passed passed, $failed failed"
 ((failed == 0))

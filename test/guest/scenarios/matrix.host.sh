@@ -30,9 +30,24 @@ plug_in() {
   guest_qmp "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"device_add $(disk_device)\"}}"
 }
 
+# throttle REQUESTS SIZE: so many in a second, 0 is no limit; its new size tells the guest that it is done. The back end
+# is the device itself, or PCI's child.
+throttle() {
+  local path=/machine/peripheral/disk0
+  [[ $MACHINE_BUS == mmio ]] || path+=/virtio-backend
+  guest_qmp "{\"execute\":\"block_set_io_throttle\",\"arguments\":{\"id\":\"$path\",\"iops\":$1,\"bps\":0,
+    \"bps_rd\":0,\"bps_wr\":0,\"iops_rd\":0,\"iops_wr\":0}}" && resize "$2"
+}
+
+resize() {
+  guest_qmp "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"disk0\",\"size\":$1}}"
+}
+
 serve() {
   case $1 in
-    resize) guest_qmp "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"disk0\",\"size\":$2}}" ;;
+    slow) throttle 40 "$2" ;;
+    fast) throttle 0 "$2" ;;
+    resize) resize "$2" ;;
     unplug) guest_qmp '{"execute":"device_del","arguments":{"id":"disk0"}}' ;;
     plug) plug_in ;;
     *) return 1 ;;

@@ -116,9 +116,17 @@ static void close_queue(struct vio_blk_queue *queue)
 	}
 }
 
-static int open_queues(struct vio_blk *blk, uint16_t offered, struct vio_error *err)
+static uint16_t choose_queues(const struct vio_blk *blk, uint16_t offered)
 {
 	uint16_t count = blk->options.queues < offered ? blk->options.queues : offered;
+	uint16_t max = blk->transport->queues_max;
+
+	return max && max < count ? max : count;
+}
+
+static int open_queues(struct vio_blk *blk, uint16_t offered, struct vio_error *err)
+{
+	uint16_t count = choose_queues(blk, offered);
 	int rc = 0;
 
 	for (uint16_t i = 0; i < count && rc == 0; i++) {

@@ -233,6 +233,26 @@ START_TEST(test_count)
 }
 END_TEST
 
+/* One interrupt for all of them: other threads could not wait for theirs. */
+START_TEST(test_count_of_transport)
+{
+	struct vio_blk_options options = {.queues = 4};
+	struct sim_options o = sim_defaults();
+
+	o.features |= BIT(VIRTIO_BLK_F_MQ);
+	o.config.num_queues = htole16(4);
+	o.queues = 4;
+	o.pool_size = 8 << 20;
+	open_sim(&o);
+	sim_transport(sim)->queues_max = (uint16_t)(_i + 1);
+	ck_assert_int_eq(vio_blk_open(&blk, sim_transport(sim), &options, &err), 0);
+	queue = vio_blk_queue(blk, 0);
+	ck_assert_uint_eq(vio_blk_info(blk)->queues, _i < 4 ? (unsigned)_i + 1 : 4);
+	ck_assert_uint_eq(vio_blk_info(blk)->queues_offered, 4);
+	assert_works();
+}
+END_TEST
+
 START_TEST(test_too_many_asked)
 {
 	struct vio_blk_options options = {.queues = 65};
@@ -431,6 +451,7 @@ Suite *blk_queues_suite(void)
 
 	tcase_add_checked_fixture(tcase, NULL, close_disk);
 	tcase_add_loop_test(tcase, test_count, 0, sizeof(counts) / sizeof(counts[0]));
+	tcase_add_loop_test(tcase, test_count_of_transport, 0, 5);
 	tcase_add_test(tcase, test_too_many_asked);
 	tcase_add_test(tcase, test_fewer_than_said);
 	tcase_add_loop_test(tcase, test_threads, 0, 6);

@@ -79,7 +79,7 @@ struct vio_blk_queue;
 /* Zero or NULL means the default everywhere. */
 struct vio_blk_options {
 	uint16_t queue_size; /* entries, a power of two, 4..32768; default 256 */
-	uint16_t queues;     /* 1..64; default 1; the device may have fewer */
+	uint16_t queues;     /* 1..64; default 1; device or transport may have fewer */
 	uint32_t timeout_ms; /* deadline of a request, 100..3600000; default 30000 */
 	size_t bounce_size;  /* bytes for copies, 64 KiB..64 MiB; default 1 MiB */
 	bool read_only;      /* refuse writes even if the device would take them */
@@ -125,7 +125,7 @@ struct vio_blk_info {
 	uint32_t segment_max_size;    /* bytes, never 0; UINT32_MAX = no limit */
 	uint32_t segments_max;        /* per request, >= 1 */
 	uint16_t queue_size;          /* entries in use */
-	uint16_t queues;              /* in use: asked for, or all that the device has */
+	uint16_t queues;              /* in use: asked for, or all that can be used */
 	uint16_t queues_offered;      /* >= 1 */
 	uint16_t cylinders;           /* legacy geometry; all three 0 = not said */
 	uint8_t heads, sectors_per_track;

@@ -15,7 +15,7 @@ GUEST_MODULES=(
 
 # The real ones, where busybox's applets do less than what users have. The shell is among them because busybox's
 # own prefers its applets to anything in PATH, so that "mount" in a scenario would never be the real one.
-GUEST_TOOLS=(dash setpriv mount umount losetup blkid blockdev dd stat mkfs.ext4 e2fsck sfdisk)
+GUEST_TOOLS=(dash setpriv mount umount losetup blkid blockdev dd stat mkfs.ext4 e2fsck sfdisk fallocate)
 
 make_base_image() {
   with_cache_lock make_base_image_locked

@@ -66,6 +66,7 @@ boot_guest() {
 # prepare_machine: all that a guest of the machine in use needs from the cache.
 prepare_machine() {
   [[ $MACHINE_ARCH == amd64 ]] || fetch_foreign_root || return
+  [[ $MACHINE_MODEL != *-newer-* ]] || fetch_newer_qemu || return
   fetch_kernel && make_base_image
 }
 

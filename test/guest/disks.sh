@@ -12,14 +12,19 @@ bytes_of() {
   numfmt --from=iec "$1"
 }
 
+# pattern_sectors FIRST COUNT: these sectors, to the standard output
+pattern_sectors() {
+  awk -v first="$1" -v count="$2" 'BEGIN {
+    fill = sprintf("%488s", ""); gsub(/ /, ".", fill)
+    for (i = first; i < first + count; i++) printf "PATTERN-SECTOR-%08d%s\n", i, fill
+  }'
+}
+
 # make_pattern_disk FILE SIZE
 make_pattern_disk() {
   local sectors
   sectors=$(($(bytes_of "$2") / 512)) || return
-  awk -v count="$sectors" 'BEGIN {
-    fill = sprintf("%488s", ""); gsub(/ /, ".", fill)
-    for (i = 0; i < count; i++) printf "PATTERN-SECTOR-%08d%s\n", i, fill
-  }' >"$1"
+  pattern_sectors 0 $sectors >"$1"
 }
 
 # make_partitioned_disk FILE: 64 MiB with an MBR: hd0t179, hd0t179.1, hd0t131, hd0t5 and in it hd0t178.

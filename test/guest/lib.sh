@@ -7,6 +7,7 @@
 #   machines.sh   use_machine MACHINE                which machine and kernel the functions below are about
 #   debian.sh     debian_download, ...               Debian's packages, without installing them
 #   kernel.sh     fetch_kernel                       Debian's kernel, unpacked and ready for a fast boot
+#   qemu.sh       fetch_newer_qemu                   a newer one than Debian 12's
 #   foreign.sh    fetch_foreign_root                 the same for arm64's libraries and tools
 #   initramfs.sh  make_base_image, make_overlay      what the guest's memory file system holds
 #   modules.sh    build_kernel_module MACHINE FOLDER a kernel module of ours
@@ -15,7 +16,7 @@
 #
 # Environment: VIO_BUILD (build folder, default <repo>/build; arm64's is its sibling with "-arm64") and
 # VIO_GUEST_CACHE (default <repo>/build/guest): a folder kernel-VERSION-ARCH for each kernel, with its modules, base
-# image and headers; root-arm64 (foreign.sh); apt (debian.sh); runs.
+# image and headers; root-arm64 (foreign.sh); qemu-newer (qemu.sh); apt (debian.sh); runs.
 
 GUEST_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO_DIR=$(cd "$GUEST_DIR/../.." && pwd)
@@ -47,6 +48,8 @@ with_cache_lock() {
 . "$GUEST_DIR/debian.sh"
 # shellcheck source=kernel.sh
 . "$GUEST_DIR/kernel.sh"
+# shellcheck source=qemu.sh
+. "$GUEST_DIR/qemu.sh"
 # shellcheck source=foreign.sh
 . "$GUEST_DIR/foreign.sh"
 # shellcheck source=initramfs.sh

@@ -11,6 +11,7 @@
 # q35-legacy          PCI, legacy alone
 # q35-transitional    PCI, both
 # q35-iommu           PCI, modern, behind an Intel IOMMU: the device demands ACCESS_PLATFORM
+# q35-newer-iommu     the same on a newer QEMU (qemu.sh), whose devices have in_order=on
 # microvm-v1, -v2     MMIO, version 1 (legacy) and 2
 # arm64-mmio          MMIO, version 2
 # arm64-pci           PCI, modern
@@ -18,7 +19,9 @@
 
 # shellcheck disable=SC2034 # for run.sh: what a scenario runs on unless it says otherwise, and all there are
 GUEST_MACHINES=(q35 microvm-v1 microvm-v2)
-GUEST_MODELS=(q35 q35-legacy q35-transitional q35-iommu microvm-v1 microvm-v2 arm64-mmio arm64-pci arm64-iommu)
+GUEST_MODELS=(
+  q35 q35-legacy q35-transitional q35-iommu q35-newer-iommu microvm-v1 microvm-v2 arm64-mmio arm64-pci arm64-iommu
+)
 GUEST_KERNELS=(6.1 6.12)
 
 is_machine() {
@@ -55,12 +58,17 @@ machine_build() {
 # rdrand: a guest without it has no random numbers for minutes, and mkfs waits 4 s for its UUIDs.
 machine_qemu() {
   local microvm=microvm,acpi=on,pcie=off
+  case $MACHINE_MODEL in
+    *-newer-*) newer_qemu_command ;;
+    arm64-*) echo qemu-system-aarch64 ;;
+    *) echo qemu-system-x86_64 ;;
+  esac
   case $MACHINE_ARCH in
-    amd64) printf '%s\n' qemu-system-x86_64 -accel tcg -cpu "qemu64,+rdrand" ;;
-    arm64) printf '%s\n' qemu-system-aarch64 -accel tcg -cpu cortex-a57 ;;
+    amd64) printf '%s\n' -accel tcg -cpu "qemu64,+rdrand" ;;
+    arm64) printf '%s\n' -accel tcg -cpu cortex-a57 ;;
   esac
   case $MACHINE_MODEL in
-    q35-iommu) printf '%s\n' -M q35,kernel-irqchip=split -device intel-iommu,intremap=on -smp "${1:-2}" ;;
+    q35*-iommu) printf '%s\n' -M q35,kernel-irqchip=split -device intel-iommu,intremap=on -smp "${1:-2}" ;;
     q35*) printf '%s\n' -M q35 -smp "${1:-2}" ;;
     microvm-v1) printf '%s\n' -M $microvm -smp "${1:-1}" -global virtio-mmio.force-legacy=true ;;
     microvm-v2) printf '%s\n' -M $microvm -smp "${1:-1}" -global virtio-mmio.force-legacy=false ;;
@@ -81,7 +89,7 @@ machine_parameters() {
     khz=$(host_tsc_khz) || return
     echo "reboot=t tsc_early_khz=$khz tsc=reliable"
   fi
-  [[ $MACHINE_MODEL != q35-iommu ]] || echo intel_iommu=on
+  [[ $MACHINE_MODEL != q35*-iommu ]] || echo intel_iommu=on
 }
 
 # A kernel that has virtio's buses built in would take the devices at boot.
@@ -97,6 +105,7 @@ machine_device_properties() {
   case $MACHINE_MODEL in
     q35-legacy) echo disable-modern=on disable-legacy=off ;;
     q35-transitional) echo disable-modern=off disable-legacy=off ;;
+    *-newer-iommu) echo disable-legacy=on iommu_platform=on ats=off in_order=on ;;
     *-iommu) echo disable-legacy=on iommu_platform=on ats=off ;;
     q35 | arm64-pci) echo disable-legacy=on ;;
   esac

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck disable=SC3043 # dash has local
 #
-# Data through QEMU's own packed and split rings, on two queues at once, in every way in which a ring can be used; the
-# host looks at the images afterwards. Then queues that are reset alone, and zeroes.
+# Data through QEMU's own packed and split rings, in order where QEMU has that, on two queues at once, in every way in
+# which a ring can be used; the host looks at the images afterwards. Then queues that are reset alone, and zeroes.
 #
 # A disk has eight areas of $AREA sectors. "verify" leaves sectors with the numbers $NEW and up in areas 0 to 3, the
 # daemon in 6; 4 and 5 belong to other checks, 7 to the zeroes.
@@ -41,7 +41,7 @@ ring() {
   local area=0 event indirect wait words
   for event in on off; do
     for indirect in on off; do
-      words="$2$([ $event = off ] || echo ' event_idx')$([ $indirect = off ] || echo ' indirect')"
+      words="$2$order$([ $event = off ] || echo ' event_idx')$([ $indirect = off ] || echo ' indirect')"
       wait=$([ "$event$indirect" = onoff ] && echo poll || echo event)
       check "disk $1:${words:- bare}: two queues, $how, wait=$wait" \
         exits 0 "^features 0x[0-9a-f]+:$words( ring_reset)?\$" \
@@ -53,7 +53,7 @@ ring() {
 
 # What the device itself does without: nothing can be asked for.
 bare_device() {
-  exits 0 "^features 0x[0-9a-f]+:$packed( ring_reset)?\$" verify 2 0 queues=2 interrupts=$interrupts &&
+  exits 0 "^features 0x[0-9a-f]+:$packed$order( ring_reset)?\$" verify 2 0 queues=2 interrupts=$interrupts &&
     exits 1 "the device does not offer .*VIRTIO_RING_F_EVENT_IDX" verify 2 2 event_idx=on
 }
 
@@ -105,8 +105,11 @@ discard() {
   exits 0 "^discard: 1 segments of [1-9]" ring_check discard "$(address_of 2)" first=$((7 * AREA)) count="$AREA"
 }
 
-packed=' packed'
+packed=' packed' order=''
 load_modules fuse || exit
+case $MACHINE_MODEL in
+  *-newer-*) order=' in_order' ;;
+esac
 case $MACHINE_MODEL in
   *-legacy) packed='' ;;
   *-iommu)

@@ -13,7 +13,7 @@
  *   number=                   what "verify" leaves there: sectors with this number and those
  *                             after it
  *   queues=, queue_size=      1 and 64
- *   wait=event|poll           sleep, or spin (event)
+ *   wait=event|poll           "verify": sleep, or spin (event)
  *   interrupts=               as for devb-virtio (auto)
  *   packed=, in_order=, event_idx=, indirect=, ring_reset=
  *                             on (or fail), off, auto (if offered)

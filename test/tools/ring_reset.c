@@ -3,14 +3,16 @@
  * One queue is reset while the device and its other queues go on (VirtIO 1.2, 2.6.1); or
  * the device offers that and does not do it, as QEMU's MMIO.
  *
- * A block device by hand, on <vio/queue.h>: a request at a time on each queue, and chains
- * that the device has never been told of for the reset to give back. Chains that it works
- * on are not tried: QEMU forgets them in a reset, and answers them all the same.
+ * A block device by hand, on <vio/queue.h>: a request at a time on each queue, which it
+ * sleeps for, and chains that the device has never been told of for the reset to give
+ * back. Chains that it works on are not tried: nothing in QEMU 7.2 tells its disks of a
+ * queue's reset, so they finish them afterwards.
  */
 #include "ring_check.h"
 
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -66,8 +68,6 @@ static bool open_queue(struct bench *b, uint16_t index)
 	    vio_dma_alloc(b->t->dma, SIZE, 4096, &b->buffers[index], &b->err) < 0) {
 		return complain(b, "a queue");
 	}
-	vio_spin_init(vio_queue_spin(b->queues[index]),
-		      b->options->sleeps ? VIO_POLL_NEVER : VIO_POLL_ALWAYS, VIO_POLL_US_DEFAULT);
 	return true;
 }
 
@@ -128,27 +128,43 @@ static int add(struct bench *b, uint16_t index, uint32_t type)
 	return vio_queue_add(queue, &segment, type == VIRTIO_BLK_T_OUT, type == VIRTIO_BLK_T_IN);
 }
 
+/* What was asked for beforehand: an interrupt, or the timer. */
+static bool await_answer(struct vio_queue *queue, struct vio_queue_used *used)
+{
+	struct pollfd wait = {.fd = vio_queue_wait_fd(queue), .events = POLLIN};
+	bool is_there = false;
+	int n = 0;
+
+	while (n == 0) {
+		if (!is_there && poll(&wait, 1, CHECK_WAIT_MS) <= 0) {
+			return check_failed(0, "no interrupt within %d ms", CHECK_WAIT_MS);
+		}
+		vio_queue_wait_ack(queue);
+		n = vio_queue_reap(queue, used, 1);
+		is_there = n == 0 && vio_queue_wait_arm(queue);
+	}
+	return n > 0 || check_failed(n, "%s", vio_queue_fault(queue));
+}
+
 /* One request, from end to end. */
 static bool transfer(struct bench *b, uint16_t index, uint32_t type)
 {
 	struct vio_queue *queue = b->queues[index];
 	struct vio_queue_used used;
-	int id = add(b, index, type), rc = 0, n = 0;
+	int id = add(b, index, type);
 
 	if (id < 0) {
 		return check_failed(id, "queue %u takes no chain", index);
 	}
+	vio_queue_wait_arm(queue);
 	vio_queue_kick(queue);
-	while (n == 0 && rc == 0) {
-		rc = vio_queue_wait(queue, CHECK_WAIT_MS);
-		n = vio_queue_reap(queue, &used, 1);
+	if (!await_answer(queue, &used)) {
+		return check_failed(0, "queue %u does not work", index);
 	}
-	if (n != 1 || used.id != id ||
-	    *(volatile uint8_t *)vio_queue_footer(queue, used.id) != VIRTIO_BLK_S_OK) {
-		return check_failed(rc, "queue %u: no good answer: %s", index,
-				    vio_queue_fault(queue));
-	}
-	return true;
+	return (used.id == id &&
+		*(volatile uint8_t *)vio_queue_footer(queue, used.id) == VIRTIO_BLK_S_OK) ||
+	       check_failed(0, "queue %u: chain %u came back, not %d, or failed", index, used.id,
+			    id);
 }
 
 /* What is written comes back. */
@@ -222,22 +238,6 @@ static bool reset_one(struct bench *b, uint16_t index)
 	return vio_queue_reopen(b->queues[index], &b->err) == 0 || complain(b, "its return");
 }
 
-static bool check_interrupts(const struct bench *b)
-{
-	for (uint16_t i = 0; i < b->options->queues; i++) {
-		const struct vio_queue_stats *stats = vio_queue_stats(b->queues[i]);
-
-		printf("queue %u: %llu chains, %llu interrupts (%llu missed)\n", i,
-		       (unsigned long long)stats->chains, (unsigned long long)stats->interrupts,
-		       (unsigned long long)stats->interrupts_missed);
-		if (b->options->sleeps && b->t->interrupts &&
-		    (!vio_queue_has_interrupts(b->queues[i]) || stats->interrupts == 0)) {
-			return check_failed(0, "queue %u: its interrupts do not arrive", i);
-		}
-	}
-	return true;
-}
-
 bool check_reset(struct vio_transport *t, const struct check_options *options)
 {
 	struct bench b = {.t = t, .options = options, .number = options->number};
@@ -246,7 +246,6 @@ bool check_reset(struct vio_transport *t, const struct check_options *options)
 	for (unsigned i = 0; i < ROUNDS && is_good; i++) {
 		is_good = reset_one(&b, (uint16_t)(i % options->queues)) && all_work(&b);
 	}
-	is_good = is_good && check_interrupts(&b);
 	close_all(&b);
 	return is_good;
 }
@@ -286,7 +285,7 @@ bool check_no_reset(struct vio_transport *t, const struct check_options *options
 {
 	struct bench b = {.t = t, .options = options, .number = options->number};
 	bool is_good = open_all(&b) && all_work(&b) && leave_chains(&b, 0) && is_not_done(&b) &&
-		       restart(&b) && all_work(&b) && check_interrupts(&b);
+		       restart(&b) && all_work(&b);
 
 	close_all(&b);
 	return is_good;

@@ -4,15 +4,15 @@
 # shellcheck disable=SC2034 # read by run.sh
 scenario_machines=(q35-iommu q35-newer-iommu q35-legacy microvm-v2 arm64-mmio)
 
-# Of 2 MiB each; see rings.sh
-rings_area=4096
+# Of 1 MiB each; see rings.sh
+rings_area=2048
 rings_new=$((50000000))
 
 scenario_setup() {
   local disk packed=,packed=on module
   [[ $1 != q35-legacy ]] || packed=
   for disk in 0 1 2; do
-    make_pattern_disk "$GUEST_RUN/disk$disk.img" 16M || return
+    make_pattern_disk "$GUEST_RUN/disk$disk.img" 8M || return
   done
   guest_options+=(--disk "$GUEST_RUN/disk0.img,num-queues=2$packed" --disk "$GUEST_RUN/disk1.img,num-queues=2"
     --disk "$GUEST_RUN/disk2.img,num-queues=2$packed,event_idx=off,indirect_desc=off"
@@ -59,7 +59,7 @@ has_holes() {
 
 scenario_after() {
   host_check "the first disk holds what went through its queues" areas_are_new 0 0 1 2 3 6
-  host_check "the second disk, likewise" areas_are_new 1 0 1 2 3
+  [[ $1 == q35-legacy ]] || host_check "the second disk, likewise" areas_are_new 1 0 1 2 3
   host_check "the third disk, likewise" areas_are_new 2 0 1
   host_check "what nobody wrote to is as it was" areas_are_old 1 6
   [[ $1 == *-iommu ]] || return 0

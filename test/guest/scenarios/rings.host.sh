@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Disks of two queues each: packed, split, and packed without event index and indirect descriptors. What the guest
-# leaves on them is looked at here, where none of our code has a part in it.
+# Disks of two queues each: packed, split, and packed without event index, indirect descriptors and write-zeroes. What
+# the guest leaves on them is looked at here, where none of our code has a part in it.
 # shellcheck disable=SC2034 # read by run.sh
 scenario_machines=(q35-iommu q35-newer-iommu q35-legacy microvm-v2 arm64-mmio)
 
@@ -15,7 +15,7 @@ scenario_setup() {
     make_pattern_disk "$GUEST_RUN/disk$disk.img" 8M || return
   done
   guest_options+=(--disk "$GUEST_RUN/disk0.img,num-queues=2$packed" --disk "$GUEST_RUN/disk1.img,num-queues=2"
-    --disk "$GUEST_RUN/disk2.img,num-queues=2$packed,event_idx=off,indirect_desc=off"
+    --disk "$GUEST_RUN/disk2.img,num-queues=2$packed,event_idx=off,indirect_desc=off,write-zeroes=off"
     --env "AREA=$rings_area" --env "NEW=$rings_new")
   if [[ $MACHINE_BUS == mmio ]]; then
     module=$(build_kernel_module "$1" "$REPO_DIR/transports/mmio/kmod") || return

@@ -101,6 +101,13 @@ zeroes() {
     dd if=/dev/hd0 bs=64k skip=$((at / 65536)) iflag=direct status=none | cmp -n $size - /dev/zero && stop
 }
 
+# A device without the command: whoever wants zeroes has to write them.
+no_zeroes() {
+  devb-virtio virtio "$(address_of 2)" blk auto=none cam quiet &&
+    exits 1 "mode is unsupported" fallocate --punch-hole --keep-size --offset 0 --length 65536 /dev/hd0 &&
+    pattern "$NEW" 128 >/tmp/want && dd if=/dev/hd0 bs=64k count=1 iflag=direct status=none | cmp - /tmp/want && stop
+}
+
 discard() {
   exits 0 "^discard: 1 segments of [1-9]" ring_check discard "$(address_of 2)" first=$((7 * AREA)) count="$AREA"
 }
@@ -132,6 +139,7 @@ case $MACHINE_MODEL in
     check "a split queue is reset alone" reset_queues 1
     check "a hole punched into a volume" zeroes 0 --punch-hole
     check "a volume's range zeroed in place" zeroes 1 --zero-range
+    check "a volume whose device writes no zeroes" no_zeroes
     check "a discard" discard
     ;;
   *-legacy)

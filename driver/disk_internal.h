@@ -171,10 +171,10 @@ void rmw_poke(struct devb_disk_queue *queue);
 /* turn.c; all on the thread of @queue */
 void turn_open(struct disk_turn *turn);
 void turn_close(struct disk_turn *turn);
-/* Is it somebody's turn? What a plain write pays. */
+/* Is it somebody's turn? What a plain write pays; no earlier than the end of being parked. */
 static inline bool turn_is_taken(const struct devb_disk *disk)
 {
-	return __atomic_load_n(&disk->turn.epoch, __ATOMIC_ACQUIRE) & 1;
+	return __atomic_load_n(&disk->turn.epoch, __ATOMIC_SEQ_CST) & 1;
 }
 /* Must @io, an aligned write, wait for the end of this turn? Then release follows. */
 bool turn_holds(struct devb_disk_queue *queue, const struct devb_io *io);

@@ -77,6 +77,7 @@ part "Build" configure_and_build release
 ! wanted sanitizers || part "Unit tests with AddressSanitizer and UndefinedBehaviorSanitizer" sanitized asan
 ! wanted sanitizers || part "Unit tests with ThreadSanitizer" sanitized tsan
 ! wanted fuse || part "Volumes on this machine's FUSE" "$here/fuse/run.sh" "$VIO_BUILD/test/fuse/ram_volume"
+! wanted fuse || part "The daemon's threads on this machine's FUSE" "$VIO_BUILD/test/fuse/loop_check"
 ! wanted vhost-user || part "Devices of another process" "$here/vhost-user/run.sh" "$VIO_BUILD"
 ! wanted guest || part "Build for arm64" configure_and_build arm64
 ! wanted guest || part "Guests" "$here/guest/run.sh"

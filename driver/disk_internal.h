@@ -8,7 +8,7 @@
  * The disk inside.
  *
  *   disk.c        open, submit, poll
- *   disk_wait.c   sleep, deadlines, recovery
+ *   disk_wait.c   sleep and deadlines; recover.c what comes after a failure
  *   rmw.c         unaligned requests; turn.c those of several queues
  */
 #include "disk.h"

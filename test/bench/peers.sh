@@ -122,18 +122,21 @@ begin_nbdfuse_volume() {
     begin nbdfuse is_volume nbdfuse "$work/nbdfuse" --unix "$work/nbd.sock"
 }
 
+# begin_our_volume [OPTIONS]: of the group virtio
 begin_our_volume() {
   volume="$work/disks/bench0"
   mkdir -p "$work/disks"
-  begin_vhost_user 1 &&
-    begin devb-virtio is_volume "$build/driver/devb-virtio" -f virtio "vhost-user=$sock" blk "devdir=$work/disks" \
-      disk name=bench cam quiet
+  begin_vhost_user "$(nproc)" &&
+    begin devb-virtio is_volume "$build/driver/devb-virtio" -f virtio "vhost-user=$sock${1:+,$1}" \
+      blk "devdir=$work/disks" disk name=bench cam quiet
 }
 
 begin_volume() {
   case $1 in
     vio) begin_our_volume ;;
-    vio-uring) echo Y >"$fuse_uring" && begin_our_volume ;;
+    vio-1-queue) begin_our_volume queues=1 ;;
+    # which takes 16 MiB more for each CPU: see devb-virtio(8)
+    vio-uring) echo Y >"$fuse_uring" && begin_our_volume "dma=$((8 + 16 * $(nproc)))M" ;;
     qsd) begin_qsd_volume ;;
     nbdfuse) begin_nbdfuse_volume ;;
   esac

@@ -27,7 +27,6 @@
 
 enum {
 	WAIT_MS = 1000,
-	SPINS_PER_CLOCK = 1024, /* turns that find nothing before one looks at the clock */
 	/* The longest chain for one buffer: header, data, status. */
 	ENTRIES_PER_REQUEST = 3,
 	QUEUE_SIZE_LEAST = 256,
@@ -50,7 +49,6 @@ struct worker {
 	pthread_t thread;
 	struct slot *slots;
 	struct vio_blk_request **done;
-	unsigned idle_turns;
 	int error; /* the first that a request had */
 };
 
@@ -134,15 +132,10 @@ static void turn_over(struct worker *w, unsigned n)
 	w->job->finished_ns = now;
 }
 
+/* Spins in the library, or sleeps. What it finds, the next turn takes, and looks at the clock. */
 static void turn_over_nothing(struct worker *w)
 {
-	if (w->options->event) {
-		vio_blk_wait(w->queue, WAIT_MS); /* whatever ended it, the clock comes next */
-		w->idle_turns = SPINS_PER_CLOCK;
-	}
-	bench_relax();
-	if (w->idle_turns++ >= SPINS_PER_CLOCK) {
-		w->idle_turns = 0;
+	if (vio_blk_wait(w->queue, WAIT_MS) < 0) {
 		look_at_clock(w, bench_now_ns());
 	}
 }
@@ -304,6 +297,14 @@ static uint16_t queue_size(const struct bench_options *options)
 	return (uint16_t)size;
 }
 
+static enum vio_poll poll_of(const struct bench_options *options)
+{
+	if (!options->event) {
+		return VIO_POLL_ALWAYS;
+	}
+	return options->poll_us ? VIO_POLL_AUTO : VIO_POLL_NEVER;
+}
+
 static int open_device(struct vio_blk **blk, struct vio_transport **transport,
 		       const struct bench_options *options, struct vio_error *err)
 {
@@ -317,7 +318,7 @@ static int open_device(struct vio_blk **blk, struct vio_transport **transport,
 		.refused_features = options->refused_features,
 		.required_features = options->required_features,
 		.read_only = !bench_writes(options),
-		.poll = options->poll_us ? VIO_POLL_AUTO : VIO_POLL_NEVER,
+		.poll = poll_of(options),
 		.poll_us = options->poll_us,
 	};
 	struct viot_address address;

@@ -73,16 +73,6 @@ static inline uint64_t bench_now_ns(void)
 	return (uint64_t)now.tv_sec * BENCH_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* Between two looks in vain: lets the core's other thread, or an emulator, go on. */
-static inline void bench_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 /* Knuth's MMIX generator: its high bits are good, and the callers use no others. */
 static inline uint64_t bench_random(struct bench_job *job)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process that may no longer remove it, or never came to it, leaves of a disk. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -15,7 +16,9 @@
 #include "names.h"
 
 enum {
-	MOUNTS_MAX = 16, /* chosen: one is ours, and as many a start as were killed */
+	MOUNTS_MAX = 16,    /* chosen: one is ours, and as many a start as were killed */
+	VANISH_LOOKS = 100, /* chosen: 5 s, which no hot-plug takes */
+	VANISH_PAUSE_MS = 50,
 };
 
 void devb_keeper_hide(const char *devdir, const char *name)
@@ -62,6 +65,18 @@ static int open_device(const char *name, struct vio_transport **transport, struc
 		       : viot_open(transport, &address, &options, err);
 }
 
+/* A function that was pulled answers no more a while before the kernel removes it. */
+static int forget(const char *name, struct vio_error *err)
+{
+	int rc = viot_forget(name, err);
+
+	for (int i = 0; i < VANISH_LOOKS && rc == -EBUSY; i++) {
+		poll(NULL, 0, VANISH_PAUSE_MS);
+		rc = viot_forget(name, err);
+	}
+	return rc;
+}
+
 /* While the device is ours: its next driver may have the same names and mount points. */
 bool devb_keeper_clean(const char *devdir, const char *name)
 {
@@ -80,7 +95,7 @@ bool devb_keeper_clean(const char *devdir, const char *name)
 	if (transport) {
 		vio_transport_close(transport);
 	} else if (rc == -ENODEV) { /* unplugged: nothing is there to be reset */
-		rc = viot_forget(name, &err);
+		rc = forget(name, &err);
 	}
 	if (rc < 0) {
 		vio_log(VIO_LOG_WARN, "%s could not be cleaned up: %s", name, err.text);

@@ -416,11 +416,13 @@ stop_daemon() {
   wait "$daemon_pid" || { cat "$work/daemon" && false; }
 }
 
-# The data of both jobs is read back and compared, while more is written.
+# The data of both jobs is read back and compared, while more is written. Each job has a CPU of its own: with FUSE over
+# io_uring a request goes by the queue of the CPU that makes it.
 fio_verify() (
   cd "$work" && timeout 100 fio --name=verify --filename="$volume" --rw=randrw --bsrange=512-1m --ioengine=libaio \
     --iodepth=64 --direct=1 --verify=crc32c --verify_fatal=1 --verify_backlog=512 --serialize_overlap=1 --numjobs=2 \
-    --size=28M --offset_increment=28M --time_based --runtime=3 --fallocate=none --allow_file_create=0
+    --size=28M --offset_increment=28M --time_based --runtime=3 --fallocate=none --allow_file_create=0 \
+    --cpus_allowed="0-$(($(nproc) - 1))" --cpus_allowed_policy=split
 )
 
 # requests QUEUE: that the daemon said it had

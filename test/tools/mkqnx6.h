@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mkqnx6_disk.h"
+#include "format.h"
 
 struct options {
 	char *image;

@@ -5,16 +5,6 @@
 
 #include "mkqnx6_emit.h"
 
-/* Bytes from 0x80 on count as positive, as in Linux since 6.2. */
-static uint32_t long_name_checksum(const char *name, size_t length)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < length; i++)
-		sum = ((sum >> 1) + (unsigned char)name[i]) ^ (sum & 1 ? 0x80000000u : 0);
-	return sum;
-}
-
 /* Puts a name into the next block of the long names' file. */
 static int emit_long_name(struct emit *emit, const char *name, size_t length)
 {
@@ -38,7 +28,7 @@ static int fill_long_entry(struct emit *emit, struct qnx6_entry *slot, uint32_t 
 		.inode = qnx6_put32(order, inode),
 		.length = QNX6_LONG_MARK,
 		.index = qnx6_put32(order, emit->next_long_name),
-		.checksum = qnx6_put32(order, long_name_checksum(name, length)),
+		.checksum = qnx6_put32(order, qnx6_name_checksum(name, length)),
 	};
 
 	memcpy(slot, &entry, sizeof(entry));

@@ -136,19 +136,6 @@ static int emit_files(struct emit *emit)
 	return emit_pointers(emit, &emit->layout->long_names);
 }
 
-/* CRC-32 with the high bit first, unlike zlib's; begins with 0 and ends as it is. */
-static uint32_t crc32_msb_first(const uint8_t *data, size_t length)
-{
-	uint32_t crc = 0;
-
-	while (length--) {
-		crc ^= (uint32_t)*data++ << 24;
-		for (int bit = 0; bit < 8; bit++)
-			crc = (crc << 1) ^ (crc & 0x80000000u ? 0x04c11db7u : 0);
-	}
-	return crc;
-}
-
 /* A UUID: random, or of the maker's own version 8. */
 static int choose_volume_id(const struct options *opt, uint8_t id[16])
 {
@@ -199,12 +186,8 @@ static void fill_super(const struct emit *emit, struct qnx6_super *super)
 static int emit_super(struct emit *emit, struct qnx6_super *super, uint64_t serial,
 		      uint64_t position)
 {
-	const uint8_t *bytes = (const uint8_t *)super;
-	size_t begin = offsetof(struct qnx6_super, serial);
-
 	super->serial = qnx6_put64(emit->opt->order, serial);
-	super->checksum = qnx6_put32(emit->opt->order,
-				     crc32_msb_first(bytes + begin, sizeof(*super) - begin));
+	super->checksum = qnx6_put32(emit->opt->order, qnx6_super_checksum(super));
 	return image_write(emit->image, position, super, sizeof(*super));
 }
 

@@ -19,7 +19,7 @@ static int tree_shape(struct tree *tree, uint64_t size, uint32_t block_size)
 	*tree = (struct tree){.size = size};
 	tree->row[0].count = count;
 	while (count > QNX6_POINTERS) {
-		if (tree->levels == QNX6_MAX_LEVELS)
+		if (tree->levels == LAYOUT_LEVELS)
 			return fail("a file of %ju bytes needs larger blocks than %u bytes",
 				    (uintmax_t)size, block_size);
 		count = divide_up(count, block_size / sizeof(qnx6_u32));

@@ -15,6 +15,8 @@
 #include "mkqnx6.h"
 #include "mkqnx6_source.h"
 
+#define LAYOUT_LEVELS 3 /* Linux computes wrong blocks from level 4 on */
+
 /*
  * The blocks of one file. Row 0 is its contents; each row above it has a block of pointers for
  * every so many blocks of the row below, until the inode's own pointers are enough for the top row.
@@ -26,7 +28,7 @@ struct tree {
 	struct {
 		uint64_t first;
 		uint64_t count;
-	} row[QNX6_MAX_LEVELS + 1];
+	} row[LAYOUT_LEVELS + 1];
 };
 
 struct layout {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/virtio_ids.h>
@@ -16,8 +17,8 @@
 #include "names.h"
 
 enum {
-	MOUNTS_MAX = 16,    /* chosen: one is ours, and as many a start as were killed */
-	VANISH_LOOKS = 100, /* chosen: 5 s, which no hot-plug takes */
+	MOUNTS_MAX = 16,        /* chosen: one is ours, and as many a start as were killed */
+	VANISH_LIMIT_MS = 5000, /* chosen: no hot-plug takes so long */
 	VANISH_PAUSE_MS = 50,
 };
 
@@ -65,15 +66,42 @@ static int open_device(const char *name, struct vio_transport **transport, struc
 		       : viot_open(transport, &address, &options, err);
 }
 
-/* A function that was pulled answers no more a while before the kernel removes it. */
-static int forget(const char *name, struct vio_error *err)
+static int64_t now_ms(void)
 {
-	int rc = viot_forget(name, err);
+	struct timespec now;
 
-	for (int i = 0; i < VANISH_LOOKS && rc == -EBUSY; i++) {
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Once more before closing: it may have been pulled since it was opened. */
+static int reset_and_close(struct vio_transport *transport, struct vio_error *err)
+{
+	int rc = transport ? vio_transport_reset(transport, err) : 0;
+
+	vio_transport_close(transport);
+	return rc;
+}
+
+/*
+ * A function that was pulled answers strangely, or not at all, before the kernel removes
+ * it: then nothing is there to be reset. 0 when it is gone, or could be reset after all.
+ */
+static int forget_or_reset(const char *name, struct vio_error *err)
+{
+	int64_t limit_ms = now_ms() + VANISH_LIMIT_MS;
+	struct vio_error still_there;
+	struct vio_transport *transport;
+	int rc;
+
+	do {
+		if (viot_forget(name, &still_there) == 0) {
+			return 0;
+		}
 		poll(NULL, 0, VANISH_PAUSE_MS);
-		rc = viot_forget(name, err);
-	}
+		rc = open_device(name, &transport, err);
+		rc = rc < 0 ? rc : reset_and_close(transport, err);
+	} while (rc < 0 && now_ms() < limit_ms);
 	return rc;
 }
 
@@ -92,12 +120,8 @@ bool devb_keeper_clean(const char *devdir, const char *name)
 	devb_automount_undo(name);
 	devb_keeper_hide(devdir, name);
 	unmount(name);
-	if (transport) {
-		vio_transport_close(transport);
-	} else if (rc == -ENODEV) { /* unplugged: nothing is there to be reset */
-		rc = forget(name, &err);
-	}
-	if (rc < 0) {
+	rc = rc < 0 ? rc : reset_and_close(transport, &err);
+	if (rc < 0 && forget_or_reset(name, &err) < 0) {
 		vio_log(VIO_LOG_WARN, "%s could not be cleaned up: %s", name, err.text);
 	}
 	return true;

@@ -15,16 +15,17 @@ shift $(($# > 0))
 total_passed=0
 total_failed=0
 
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
 # run SCRIPT: a failure without a count is one.
 run() {
-  local output status passed=0 failed=0
+  local status passed=0 failed=0
   echo "= $(basename "$1")"
-  exec 3>&1
-  output=$("$1" "$build" 2>&1 | tee /dev/fd/3; exit "${PIPESTATUS[0]}")
-  status=$?
-  exec 3>&-
+  "$1" "$build" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
   ((status != 77)) || return 0
-  read -r passed failed < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' <<<"$output" | tail -n 1)
+  read -r passed failed < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1)
   passed=${passed:-0} failed=${failed:-0}
   ((status == 0 || failed > 0)) || failed=1
   ((passed + failed > 0)) || failed=1

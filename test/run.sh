@@ -26,11 +26,12 @@ configure_and_build() {
 
 # part NAME COMMAND...: adds up "N passed, N failed" of its last line; a failure without one counts as one.
 part() {
-  local name=$1 status passed failed
+  local name=$1 begun=$SECONDS status passed failed
   shift
   echo "== $name"
   "$@" 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
+  echo "# $((SECONDS - begun)) s"
   ((status != 77)) || return 0 # skipped as a whole; it has said why
   read -r passed failed < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1) || true
   passed=${passed:-0} failed=${failed:-0}

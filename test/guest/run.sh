@@ -16,7 +16,8 @@
 #   scenario_host     runs beside the guest from GUEST-READY on: await_guest_says, guest_qmp, host_check
 #   scenario_after    runs when the guest is off: host_check on its disk images
 #
-# As many guests run at once as the machine has processors, at most 4 (VIO_GUEST_JOBS says otherwise).
+# One guest more runs at once than the machine has processors, because they sleep a lot; at most 4 (VIO_GUEST_JOBS says
+# otherwise).
 #
 # Prints a line for each check, the rows of the matrix as a table, and at the end "N passed, N failed"; the exit status is 1 when anything failed.
 set -uo pipefail
@@ -25,7 +26,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh" || exit
 
 GUEST_RUNS=$VIO_GUEST_CACHE/runs
-: "${VIO_GUEST_JOBS:=$(($(nproc) < 4 ? $(nproc) : 4))}"
+: "${VIO_GUEST_JOBS:=$(($(nproc) < 4 ? $(nproc) + 1 : 4))}"
 declare -A running=() # process: "MACHINE SCENARIO"
 
 all_scenarios() {

@@ -56,5 +56,6 @@ Suite *qnx6_node_suite(void);
 Suite *qnx6_read_suite(void);
 Suite *qnx6_directory_suite(void);
 Suite *qnx6_cache_suite(void);
+Suite *qnx6_volume_suite(void);
 
 #endif

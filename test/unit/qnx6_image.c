@@ -23,6 +23,23 @@ qnx6_u64 image64(const struct image *image, uint64_t value)
 	return qnx6_put64(image->order, value);
 }
 
+static uint32_t random_state = 1;
+
+void image_srandom(uint32_t seed)
+{
+	random_state = seed * 2654435761u + 1;
+}
+
+/* Marsaglia's xorshift. */
+uint32_t image_random(void)
+{
+	random_state = random_state ? random_state : 1;
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 17;
+	random_state ^= random_state << 5;
+	return random_state >> 1;
+}
+
 struct image_kind image_kind(int number)
 {
 	return (struct image_kind){

@@ -70,6 +70,10 @@ void image_seal(struct image *image, uint64_t serial0, uint64_t serial1);
 struct qnx6_super *image_super(const struct image *image, unsigned which);
 void image_sign(const struct image *image, unsigned which);
 
+/* The same numbers each time, of 31 bits, from a seed of the test's. */
+void image_srandom(uint32_t seed);
+uint32_t image_random(void);
+
 qnx6_u16 image16(const struct image *image, uint16_t value);
 qnx6_u32 image32(const struct image *image, uint32_t value);
 qnx6_u64 image64(const struct image *image, uint64_t value);

@@ -72,7 +72,7 @@ static int list(const struct qnx6_node *dir, unsigned most, char *text)
 		error = qnx6_list(volume, dir, listing.next, take, &listing);
 		listing.most = listing.names + most;
 	} while (!error && listing.names != before);
-	strcpy(text, listing.text);
+	memcpy(text, listing.text, sizeof(listing.text));
 	return error;
 }
 
@@ -198,8 +198,10 @@ static uint32_t signed_sum(const char *name)
 	uint32_t sum = 0;
 
 	for (; *name; name++) {
-		int value = (signed char)*name;
+		int value = (unsigned char)*name;
 
+		if (value >= 0x80)
+			value -= 0x100;
 		sum = ((sum >> 1) + (uint32_t)value) ^ (sum & 1 ? 0x80000000u : 0);
 	}
 	return sum;

@@ -200,8 +200,8 @@ START_TEST(test_blocks)
 	must(blocks_of(1, 0, 16) == 2 && blocks_of(1024, 0, 16) == 2 &&
 	     blocks_of(1025, 0, 16) == 4);
 	must(blocks_of(16384, 0, 16) == 32 && blocks_of(16384, 0, 3) == 6);
-	must(blocks_of(100 * 1024, 1, 1) == 200 && blocks_of(300 * 1024, 1, 1) == 512);
-	must(blocks_of(300 * 1024, 1, 2) == 600 && blocks_of(300 * 1024, 1, 0) == 0);
+	must(blocks_of(102400, 1, 1) == 200 && blocks_of(307200, 1, 1) == 512);
+	must(blocks_of(307200, 1, 2) == 600 && blocks_of(307200, 1, 0) == 0);
 	must(blocks_of(UINT64_MAX, 5, 16) == (uint64_t)image.num_blocks * 2);
 	must(blocks_of(UINT64_MAX, 5, 0) == 0);
 	end();

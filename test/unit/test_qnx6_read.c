@@ -8,6 +8,8 @@
 #include "qnx6_image.h"
 #include "suites.h"
 
+#define KIB ((size_t)1024)
+
 static struct image image;
 static struct image_source source;
 static struct qnx6_volume *volume;
@@ -37,7 +39,7 @@ static uint8_t *random_bytes(size_t size)
 
 	must(bytes);
 	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)rand();
+		bytes[i] = (uint8_t)image_random();
 	return bytes;
 }
 
@@ -58,9 +60,9 @@ static struct model make_file(size_t size, unsigned levels)
 	for (size_t at = 0; at < size; at += image.block_size) {
 		size_t part = size - at < image.block_size ? size - at : image.block_size;
 
-		if (rand() % 8 == 0)
+		if (image_random() % 8 == 0)
 			image_block(&image); /* what follows is not next to it */
-		if (rand() % 4 == 0)
+		if (image_random() % 4 == 0)
 			continue;
 		data[0]++;
 		image_put(&image, model.number, at, data, part);
@@ -93,8 +95,8 @@ static void check_file(const struct model *model)
 	check_part(model, &node, 0, model->size + 1000);
 	check_part(model, &node, model->size - 1, 2);
 	for (int i = 0; i < 200; i++)
-		check_part(model, &node, (size_t)rand() % (model->size + 10),
-			   (size_t)rand() % (i % 2 ? 3000 : model->size));
+		check_part(model, &node, image_random() % (model->size + 10),
+			   image_random() % (i % 2 ? 3000 : model->size));
 }
 
 START_TEST(test_contents)
@@ -105,8 +107,9 @@ START_TEST(test_contents)
 	kind.num_blocks = 1000;
 	begin(kind);
 	for (unsigned levels = 0; levels < 4; levels++)
-		models[levels] = make_file(
-			(levels ? 120 : 14) * (size_t)image.block_size - 77 * levels - 1, levels);
+		models[levels] = make_file((levels ? 120 : 14) * (size_t)image.block_size -
+						   (size_t)77 * levels - 1,
+					   levels);
 	reopen();
 	for (unsigned levels = 0; levels < 4; levels++) {
 		check_file(&models[levels]);
@@ -120,7 +123,7 @@ END_TEST
 START_TEST(test_one_request)
 {
 	struct image_kind kind = {.block_size = 1024, .num_blocks = 3000};
-	size_t size = (size_t)2000 * 1024;
+	size_t size = 2000 * KIB;
 	uint8_t *data = random_bytes(size), *buffer = malloc(size);
 	struct qnx6_node node;
 	uint32_t number, pieces, start;
@@ -179,7 +182,7 @@ END_TEST
 /* A block that cannot be read is an error for who asks for it, and for nobody else. */
 START_TEST(test_bad_block)
 {
-	uint8_t buffer[12 * 1024], *data = random_bytes(sizeof(buffer));
+	uint8_t buffer[12 * KIB], *data = random_bytes(sizeof(buffer));
 	struct qnx6_node node;
 	uint32_t number, bad;
 
@@ -191,16 +194,16 @@ START_TEST(test_bad_block)
 	reopen();
 	node = image_node(volume, number);
 	must(qnx6_read(volume, &node, 0, buffer, sizeof(buffer)) == -EIO);
-	must(qnx6_read(volume, &node, 5 * 1024 - 1, buffer, 2) == -EIO);
-	must(qnx6_read(volume, &node, 0, buffer, 5 * 1024) == 5 * 1024);
-	must(memcmp(buffer, data, 5 * 1024) == 0);
-	must(qnx6_read(volume, &node, 6 * 1024, buffer, 7000) == 6 * 1024);
-	must(memcmp(buffer, data + 6 * 1024, 6 * 1024) == 0);
+	must(qnx6_read(volume, &node, 5 * KIB - 1, buffer, 2) == -EIO);
+	must(qnx6_read(volume, &node, 0, buffer, 5 * KIB) == (ssize_t)(5 * KIB));
+	must(memcmp(buffer, data, 5 * KIB) == 0);
+	must(qnx6_read(volume, &node, 6 * KIB, buffer, 7000) == (ssize_t)(6 * KIB));
+	must(memcmp(buffer, data + 6 * KIB, 6 * KIB) == 0);
 	image_inode(&image, number)->ptr[7] = image32(&image, image.num_blocks);
 	reopen();
 	node = image_node(volume, number);
-	must(qnx6_read(volume, &node, 6 * 1024, buffer, 1025) == -EIO);
-	must(qnx6_read(volume, &node, 6 * 1024, buffer, 1024) == 1024);
+	must(qnx6_read(volume, &node, 6 * KIB, buffer, 1025) == -EIO);
+	must(qnx6_read(volume, &node, 6 * KIB, buffer, 1024) == 1024);
 	free(data);
 	end();
 }

@@ -87,6 +87,7 @@ await() {
 start() {
   local volume=$1
   shift
+  rm -f "$work/log" # of the one before
   "$qnx6fs" -fv "$@" "$volume" "$mnt" >"$work/log" 2>&1 &
   pid=$!
   await grep -q 'mounted on' "$work/log" || { cat "$work/log" && false; }

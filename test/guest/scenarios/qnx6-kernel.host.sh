@@ -50,7 +50,10 @@ make_volumes() {
         # shellcheck disable=SC2046 # an option or nothing
         "$VIO_BUILD/fs-glue/qnx6/make/mkqnx6fs" -q -b "$size" -e "$order" -d "$tree" --size=2500k \
           $([[ $name != *-boot-block ]] || echo --no-boot-block) "$folder/$name" || return
-        [[ ! -x $check ]] || "$check" "$folder/$name" >&2 || return
+        [[ ! -x $check ]] || "$check" "$folder/$name" >"$GUEST_RUN/check.log" 2>&1 || {
+          cat "$GUEST_RUN/check.log" >&2
+          return 1
+        }
       done
     done
   done

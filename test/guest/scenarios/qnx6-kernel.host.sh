@@ -10,6 +10,8 @@ scenario_setup() {
   (cd "$tree" && find . -type f -exec sha256sum {} + | LC_ALL=C sort) >"$srv/sums"
   (cd "$tree" && find . -type l -printf '%p -> %l\n' | LC_ALL=C sort) >"$srv/links"
   rm -rf "$tree"
+  make_partitioned_disk "$GUEST_RUN/disk.img" && guest_options+=(--disk "$GUEST_RUN/disk.img") || return
+  use_program driver/devb-virtio
   use_program fs-glue/qnx6/make/mkqnx6fs
   use_program fs-glue/qnx6/mount/qnx6fs
   real_volume "$(dirname "$REPO_DIR")/shared/images/nfi-qnxmount-test_image.bin" "$srv"

@@ -85,6 +85,7 @@ only "driver includes public headers and fs-glue's" \
   "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|$libc|$libc_system|linux/(virtio_ids|virtio_config|virtio_ring|capability)\.h|liburing\.h|blkid\.h" driver
 only "fs-glue includes the block interface and FUSE" \
   "block\.h|$libc|$libc_system|linux/(fuse|fs|falloc)\.h|liburing\.h|fuse(_[a-z]+)?\.h|fuse3/[a-z_]+\.h" fs-glue
+only "the qnx6 reader includes libc and itself" "$libc|sys/(stat|types)\.h" ':(glob)fs-glue/qnx6/*.[ch]'
 only "examples include public headers" "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|$libc|$libc_system|linux/virtio_[a-z]+\.h" examples
 result "fs-glue does not know the word virtio" "$(sources fs-glue | xargs grep -in virtio /dev/null)"
 one_folder 'pciaccess\.h' transports/pci

@@ -38,7 +38,7 @@ static suite_maker *const with_threads[] = {
 };
 
 static suite_maker *const of_one_thread[] = {
-	ring_suite,      spin_suite,
+	ring_suite,      spin_suite,       qnx6_check_suite,
 #ifdef WITH_DRIVER
 	address_suite,   iova_suite,       pci_caps_suite,        fdt_suite,
 	fdt_files_suite, discover_suite,   discover_choice_suite, options_suite,

@@ -217,26 +217,71 @@ START_TEST(test_stops_when_told)
 END_TEST
 
 /* More of a kind than anyone wants to read are counted. */
-START_TEST(test_limits_reports)
+static void check_limit(const struct sample *sample, const char *codes, uint64_t errors,
+			unsigned calls)
 {
 	struct report report = {.calls = 0};
 	struct qnx6_check_result result;
+
+	ck_assert_int_eq(check_sample(sample, false, &report, &result), 0);
+	ck_assert_msg(are_same(report.codes, codes), "found %s", report.codes);
+	ck_assert_uint_eq(report.calls, calls);
+	ck_assert_uint_eq(result.errors, errors);
+}
+
+/* All of the root directory's records that nothing has: so many. */
+static unsigned fill_root(const struct sample *sample, uint32_t inode, const char *format)
+{
+	unsigned last = sample->block_size / sizeof(struct qnx6_entry);
+
+	for (unsigned i = SAMPLE_RECORD_FREE; i < last; i++) {
+		struct qnx6_entry *entry = sample_entry(sample, SAMPLE_ROOT, i);
+
+		SET(sample, entry->inode, inode);
+		entry->length = (uint8_t)snprintf(entry->name, sizeof(entry->name), format, i);
+	}
+	return last - SAMPLE_RECORD_FREE;
+}
+
+START_TEST(test_limits_entries)
+{
 	struct sample sample;
-	unsigned last = 4096 / sizeof(struct qnx6_entry);
+	unsigned count;
 
 	sample_make(&sample, QNX6_LITTLE, QNX6_LAYOUT_BOOT, 4096);
-	for (unsigned i = SAMPLE_RECORD_FREE; i < last; i++) {
-		struct qnx6_entry *entry = sample_entry(&sample, SAMPLE_ROOT, i);
+	count = fill_root(&sample, SAMPLE_INODES + 1, "%u");
+	check_limit(&sample, "entry-range", count, QNX6_CHECK_REPORTS);
+	sample_free(&sample);
+}
+END_TEST
 
-		SET(&sample, entry->inode, 1000 + i);
-		entry->length = 2;
-		entry->name[0] = (char)('0' + i / 10);
-		entry->name[1] = (char)('0' + i % 10);
-	}
-	ck_assert_int_eq(check_sample(&sample, false, &report, &result), 0);
-	ck_assert_str_eq(report.codes, "entry-range");
-	ck_assert_uint_eq(report.calls, QNX6_CHECK_REPORTS);
-	ck_assert_uint_eq(result.errors, last - SAMPLE_RECORD_FREE);
+START_TEST(test_limits_names)
+{
+	struct sample sample;
+	unsigned count;
+
+	sample_make(&sample, QNX6_LITTLE, QNX6_LAYOUT_BOOT, 4096);
+	count = fill_root(&sample, SAMPLE_FILE, "file");
+	SET(&sample, sample_inode(&sample, SAMPLE_FILE)->links, count + 1);
+	check_limit(&sample, "name-twice", count, QNX6_CHECK_REPORTS);
+	sample_free(&sample);
+}
+END_TEST
+
+/* Two blocks in turns, over and over, behind the two that the file has of its own. */
+START_TEST(test_limits_blocks)
+{
+	struct sample sample;
+	qnx6_u32 *pointers;
+	uint32_t inode_size;
+
+	sample_make(&sample, QNX6_LITTLE, QNX6_LAYOUT_BOOT, 1024);
+	inode_size = 256 * sample.block_size;
+	SET(&sample, sample_inode(&sample, SAMPLE_SPARSE)->size, inode_size);
+	pointers = sample_block(&sample, sample_pointer(&sample, SAMPLE_SPARSE, 0));
+	for (unsigned i = 5; i < 256; i++)
+		pointers[i] = pointers[i % 2 * 4];
+	check_limit(&sample, "block-twice", 251, QNX6_CHECK_REPORTS);
 	sample_free(&sample);
 }
 END_TEST
@@ -253,7 +298,9 @@ Suite *qnx6_check_suite(void)
 	tcase_add_test(tcase, test_one_super_only);
 	tcase_add_test(tcase, test_no_volume);
 	tcase_add_test(tcase, test_stops_when_told);
-	tcase_add_test(tcase, test_limits_reports);
+	tcase_add_test(tcase, test_limits_entries);
+	tcase_add_test(tcase, test_limits_names);
+	tcase_add_test(tcase, test_limits_blocks);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -200,7 +200,8 @@ static void report_same(struct check *check, uint32_t dir, const struct name_key
 
 void chk_name_set_check(struct check *check, struct name_set *set, uint32_t dir)
 {
-	qsort(set->keys, set->count, sizeof(*set->keys), compare_keys);
+	if (set->count)
+		qsort(set->keys, set->count, sizeof(*set->keys), compare_keys);
 	for (size_t i = 1; i < set->count && !check->is_stopped; i++)
 		if (set->keys[i].hash == set->keys[i - 1].hash)
 			report_same(check, dir, &set->keys[i]);

@@ -86,7 +86,7 @@ static bool look_by_boot_block(struct search *search)
 	struct {
 		uint8_t jump[4];
 		qnx6_u32 zero, super1, super2;
-	} boot;
+	} boot = {0};
 	uint64_t number;
 
 	if (search->source->size < sizeof(boot) ||

@@ -110,7 +110,8 @@ static struct index *make(struct qnx6_volume *volume, const struct qnx6_node *di
 	index->users = 1;
 	index->is_complete = add_all(index, volume, dir);
 	if (index->is_complete) {
-		qsort(index->names, index->count, sizeof(*index->names), compare);
+		if (index->count)
+			qsort(index->names, index->count, sizeof(*index->names), compare);
 		return index;
 	}
 	free(index->names);

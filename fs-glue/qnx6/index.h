@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QNX6_INDEX_RECORDS 64u        /* a directory of no more is scanned faster than that */
-#define QNX6_INDEX_NAMES   (1u << 20) /* one of more is scanned; 8 bytes each */
+#define QNX6_INDEX_RECORDS 64u /* a directory of no more is scanned faster than that */
+#define QNX6_INDEX_NAMES   ((size_t)1 << 20) /* one of more is scanned; 8 bytes each */
 #define QNX6_INDEX_TOTAL   (2 * QNX6_INDEX_NAMES)
 #define QNX6_INDEXES       8
 

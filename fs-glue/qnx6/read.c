@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Data of files: past the cache, straight into the caller's memory. */
-#include "tree.h"
+#include "blocks.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -12,7 +12,7 @@
 #ifndef QNX6_RECORD_H
 #define QNX6_RECORD_H
 
-#include "tree.h"
+#include "blocks.h"
 
 #define QNX6_DIRECTORY_MAX ((uint64_t)1 << 30) /* a record's number has 32 bits in an index */
 

@@ -22,9 +22,19 @@ static void fail(const char *what)
 	abort();
 }
 
+/* A source that somebody else writes to, or that lies. */
+static void change(struct memory_source *memory, const struct qnx6_piece *piece)
+{
+	uint8_t *bytes = piece->buffer;
+
+	memory->changes = memory->changes * 1664525u + 1013904223u;
+	if (memory->changes >> 28 == 0)
+		bytes[memory->changes % piece->size] ^= (uint8_t)(memory->changes >> 16);
+}
+
 static int read_memory(struct qnx6_source *source, const struct qnx6_piece *pieces, unsigned count)
 {
-	const struct memory_source *memory = (const struct memory_source *)source;
+	struct memory_source *memory = (struct memory_source *)source;
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct qnx6_piece *piece = &pieces[i];
@@ -36,6 +46,8 @@ static int read_memory(struct qnx6_source *source, const struct qnx6_piece *piec
 		    piece->offset + piece->size > memory->fault)
 			return -EIO;
 		memcpy(piece->buffer, memory->bytes + piece->offset, piece->size);
+		if (memory->changes)
+			change(memory, piece);
 	}
 	return 0;
 }

@@ -5,11 +5,12 @@
 
 #include "qnx6.h"
 
-/* The image's bytes as a source. Reads of [fault, fault_end) fail. */
+/* The image's bytes as a source, of one thread. Reads of [fault, fault_end) fail. */
 struct memory_source {
 	struct qnx6_source head;
 	const uint8_t *bytes;
 	uint64_t fault, fault_end;
+	uint32_t changes; /* 0: none; else now and then a byte is another one than last time */
 };
 
 struct memory_source memory_source(const void *bytes, size_t size);

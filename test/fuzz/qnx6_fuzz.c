@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Fuzzes the reader and the check of QNX6 volumes: the input is an image. The sums of its super
- * blocks are put right first, in a copy, or no mutation would get past them; unless the last
- * byte is odd.
+ * blocks are put right first, in a copy, or no mutation would get past them. Its last four bytes,
+ * which are zero in a volume, say how it is read: see struct manner.
  *
  * With clang's -fsanitize=fuzzer a fuzzer; with qnx6_replay.c a program that runs over files.
  */
@@ -39,6 +39,32 @@ static void sign_all(uint8_t *image, size_t size)
 		else if (qnx6_get32(QNX6_BIG, magic) == QNX6_MAGIC)
 			sign(image + at, QNX6_BIG);
 	}
+}
+
+struct manner {
+	uint8_t fault[2]; /* the first sector that cannot be read, the low byte first */
+	uint8_t faults;   /* how many */
+	uint8_t flags;
+};
+
+enum {
+	KEEPS_SUMS = 1,  /* also wrong ones */
+	IS_UNSTABLE = 2, /* the bytes change */
+};
+
+static struct memory_source source_of(uint8_t *image, size_t size)
+{
+	struct memory_source source = memory_source(image, size);
+	struct manner manner = {.flags = KEEPS_SUMS};
+
+	if (size >= sizeof(manner))
+		memcpy(&manner, image + size - sizeof(manner), sizeof(manner));
+	if (!(manner.flags & KEEPS_SUMS))
+		sign_all(image, size);
+	source.fault = (manner.fault[0] | (unsigned)manner.fault[1] << 8) * (uint64_t)SECTOR;
+	source.fault_end = source.fault + manner.faults * (uint64_t)SECTOR;
+	source.changes = manner.flags & IS_UNSTABLE;
+	return source;
 }
 
 static bool take(void *context, const struct qnx6_finding *finding)
@@ -83,9 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!image)
 		return 0;
 	memcpy(image, data, size);
-	if (size && !(data[size - 1] & 1))
-		sign_all(image, size);
-	source = memory_source(image, size);
+	source = source_of(image, size);
 	exercise_reader(&source.head);
 	exercise_check(&source.head);
 	free(image);
@@ -120,6 +144,18 @@ static void put_number(uint8_t *at, unsigned *seed)
 		memcpy(at, &word, sizeof(word));
 }
 
+static void put_manner(uint8_t *data, size_t size, unsigned *seed)
+{
+	unsigned bits = (unsigned)rand_r(seed);
+	const struct manner manner = {
+		.fault = {(uint8_t)(bits >> 8)},
+		.faults = bits & 1 ? (uint8_t)(bits >> 4 & 3) : 0,
+		.flags = bits & 2 ? IS_UNSTABLE : 0,
+	};
+
+	memcpy(data + size - sizeof(manner), &manner, sizeof(manner));
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
 	size_t room = size < METADATA ? size : METADATA;
@@ -133,6 +169,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		LLVMFuzzerMutate(data + at, 16, 16);
 		return size;
 	}
+	if (how == 3)
+		put_manner(data, size, &seed);
 	for (unsigned i = 0; i < how; i++)
 		put_number(data + (size_t)rand_r(&seed) % (room / 4) * 4, &seed);
 	return size;

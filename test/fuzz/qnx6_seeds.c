@@ -26,13 +26,27 @@ static int write_image(const struct sample *sample)
 	return 0;
 }
 
+/* As the fuzz target takes it from the last four bytes. Super block 1 is before block 0. */
+static void put_fault(const struct sample *sample, uint32_t block)
+{
+	uint64_t start =
+		block > SAMPLE_BLOCKS ? 0 : sample->data_offset + block * sample->block_size;
+	uint8_t *manner = sample->bytes + sample->size - 4;
+
+	manner[0] = (uint8_t)(start / 512);
+	manner[2] = 1;
+}
+
 static int write_damaged(const struct damage *damage, enum qnx6_order order)
 {
 	struct sample sample;
 	int failed;
 
 	sample_make(&sample, order, QNX6_LAYOUT_NO_BOOT, QNX6_BLOCK_MIN);
-	damage->make(&sample);
+	if (damage->make)
+		damage->make(&sample);
+	else
+		put_fault(&sample, damage->unreadable(&sample));
 	failed = write_image(&sample);
 	sample_free(&sample);
 	return failed;
@@ -41,7 +55,7 @@ static int write_damaged(const struct damage *damage, enum qnx6_order order)
 static int write_each(const struct damage *damage, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (damage[i].make && write_damaged(&damage[i], i % 2 ? QNX6_BIG : QNX6_LITTLE))
+		if (write_damaged(&damage[i], i % 2 ? QNX6_BIG : QNX6_LITTLE))
 			return -1;
 	return 0;
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TIME 1700000000u
+#define TIME       1700000000u
+#define INODES_MIN 32u
 
 /* The volume's own files: so many blocks, and as many again for the other super block. */
 static uint32_t table_blocks(const struct sample *sample)
 {
-	return SAMPLE_INODES * (uint32_t)sizeof(struct qnx6_inode) / sample->block_size;
+	return sample->num_inodes * (uint32_t)sizeof(struct qnx6_inode) / sample->block_size;
 }
 
 static uint32_t long_names_block(const struct sample *sample)
@@ -205,7 +206,7 @@ static void put_root(const struct sample *sample, struct qnx6_root *root, uint64
 
 static void put_roots(const struct sample *sample, struct qnx6_root *roots)
 {
-	put_root(sample, &roots[0], SAMPLE_INODES * sizeof(struct qnx6_inode), 1,
+	put_root(sample, &roots[0], sample->num_inodes * sizeof(struct qnx6_inode), 1,
 		 table_blocks(sample));
 	put_root(sample, &roots[1], SAMPLE_BLOCKS / 8, 0, 1);
 	put_root(sample, &roots[2], 2ull * sample->block_size, long_names_block(sample), 2);
@@ -220,8 +221,8 @@ static void put_super(const struct sample *sample, struct qnx6_super *super)
 	super->version_major = qnx6_put16(order, QNX6_VERSION_MAJOR);
 	super->version_minor = qnx6_put16(order, QNX6_VERSION_MINOR);
 	super->block_size = qnx6_put32(order, sample->block_size);
-	super->num_inodes = qnx6_put32(order, SAMPLE_INODES);
-	super->free_inodes = qnx6_put32(order, SAMPLE_INODES - (SAMPLE_FREE - 1));
+	super->num_inodes = qnx6_put32(order, sample->num_inodes);
+	super->free_inodes = qnx6_put32(order, sample->num_inodes - (SAMPLE_FREE - 1));
 	super->num_blocks = qnx6_put32(order, SAMPLE_BLOCKS);
 	super->free_blocks = qnx6_put32(order, SAMPLE_BLOCKS - sample->next_block);
 	super->alloc_groups = qnx6_put32(order, 1);
@@ -233,8 +234,8 @@ static void put_mmi_super(const struct sample *sample, struct qnx6_mmi_super *su
 	enum qnx6_order order = sample->order;
 
 	super->block_size = qnx6_put32(order, sample->block_size);
-	super->num_inodes = qnx6_put32(order, SAMPLE_INODES);
-	super->free_inodes = qnx6_put32(order, SAMPLE_INODES - (SAMPLE_FREE - 1));
+	super->num_inodes = qnx6_put32(order, sample->num_inodes);
+	super->free_inodes = qnx6_put32(order, sample->num_inodes - (SAMPLE_FREE - 1));
 	super->num_blocks = qnx6_put32(order, SAMPLE_BLOCKS);
 	super->free_blocks = qnx6_put32(order, SAMPLE_BLOCKS - sample->next_block);
 	put_roots(sample, &super->inodes);
@@ -259,10 +260,11 @@ static void put_supers(const struct sample *sample)
 static void put_boot_block(const struct sample *sample)
 {
 	static const uint8_t jump[] = {0xeb, 0x10, 0x90, 0x00};
+	uint64_t super2 = sample->data_offset + (uint64_t)SAMPLE_BLOCKS * sample->block_size;
 	const qnx6_u32 words[] = {
 		qnx6_put32(QNX6_LITTLE, 0),
 		qnx6_put32(QNX6_LITTLE, QNX6_SUPER1 / 512),
-		qnx6_put32(QNX6_LITTLE, (uint32_t)(sample->size - QNX6_SUPER_AREA) / 512),
+		qnx6_put32(QNX6_LITTLE, (uint32_t)(super2 / 512)),
 	};
 
 	memcpy(sample->bytes, jump, sizeof(jump));
@@ -278,17 +280,26 @@ static void put_bitmap(const struct sample *sample)
 		bitmap[block / 8] = (uint8_t)(bitmap[block / 8] & ~(1u << block % 8));
 }
 
+static size_t round_up(size_t value, size_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
 void sample_make(struct sample *sample, enum qnx6_order order, enum qnx6_layout layout,
 		 uint32_t block_size)
 {
 	size_t boot = layout == QNX6_LAYOUT_BOOT ? QNX6_BOOT_AREA : 0;
+	uint32_t per_block = block_size / (uint32_t)sizeof(struct qnx6_inode);
+	size_t data = round_up(boot + QNX6_SUPER_AREA, block_size);
 
 	*sample = (struct sample){
 		.order = order,
 		.layout = layout,
 		.block_size = block_size,
-		.data_offset = boot + QNX6_SUPER_AREA,
-		.size = boot + 2 * QNX6_SUPER_AREA + (size_t)SAMPLE_BLOCKS * block_size,
+		.num_inodes = per_block < INODES_MIN ? INODES_MIN : per_block,
+		.data_offset = data,
+		.size = data + (size_t)SAMPLE_BLOCKS * block_size +
+			round_up(QNX6_SUPER_AREA, block_size),
 	};
 	sample->bytes = calloc(1, sample->size);
 	if (!sample->bytes)

@@ -12,7 +12,6 @@
 #include "qnx6.h"
 
 #define SAMPLE_BLOCKS 64u
-#define SAMPLE_INODES 32u /* whole blocks of the table, whatever their size up to 4096 */
 #define SAMPLE_LONG   40u /* bytes of a long name */
 
 enum sample_inode {
@@ -36,6 +35,7 @@ struct sample {
 	enum qnx6_order order;
 	enum qnx6_layout layout;
 	uint32_t block_size;
+	uint32_t num_inodes; /* whole blocks of the table */
 	uint64_t data_offset;
 	uint32_t next_block; /* none from here on is in use */
 };
@@ -53,7 +53,7 @@ enum sample_record {
 	SAMPLE_RECORD_FREE,
 };
 
-/* @block_size: 512 to 4096. Aborts without memory. */
+/* @block_size: QNX6_BLOCK_MIN to QNX6_BLOCK_MAX. Aborts without memory. */
 void sample_make(struct sample *sample, enum qnx6_order order, enum qnx6_layout layout,
 		 uint32_t block_size);
 void sample_free(struct sample *sample);

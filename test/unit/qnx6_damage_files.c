@@ -174,7 +174,7 @@ static void entry_empty(const struct sample *s)
 
 static void entry_range(const struct sample *s)
 {
-	SET(s, fifo_entry(s)->inode, SAMPLE_INODES + 1);
+	SET(s, fifo_entry(s)->inode, s->num_inodes + 1);
 }
 
 static void slash(const struct sample *s)

@@ -19,7 +19,7 @@ static void flip_bit(const struct sample *s, uint32_t block)
 
 static uint32_t system_blocks(const struct sample *s)
 {
-	return 2 + 2 * SAMPLE_INODES * (uint32_t)sizeof(struct qnx6_inode) / s->block_size;
+	return 2 + 2 * s->num_inodes * (uint32_t)sizeof(struct qnx6_inode) / s->block_size;
 }
 
 static void magic_of_first(const struct sample *s)
@@ -56,7 +56,7 @@ static void numbers_of_second(const struct sample *s)
 
 static void other_inodes(const struct sample *s)
 {
-	SET(s, ((struct qnx6_super *)sample_super(s, 1))->num_inodes, SAMPLE_INODES - 4);
+	SET(s, ((struct qnx6_super *)sample_super(s, 1))->num_inodes, s->num_inodes - 4);
 	sample_sign(s, 1);
 }
 
@@ -99,7 +99,7 @@ static void fourth_tree(const struct sample *s)
 
 static void table_too_long(const struct sample *s)
 {
-	SET(s, active(s)->inodes.size, (SAMPLE_INODES - 1) * sizeof(struct qnx6_inode));
+	SET(s, active(s)->inodes.size, (s->num_inodes - 1) * sizeof(struct qnx6_inode));
 	sample_sign(s, 0);
 }
 

@@ -10,7 +10,7 @@
 #include "qnx6_damage.h"
 #include "suites.h"
 
-static const uint32_t block_sizes[] = {512, 1024, 2048, 4096};
+static const uint32_t block_sizes[] = {512, 1024, 2048, 4096, 8192, 16384, 32768};
 static const enum qnx6_layout layouts[] = {QNX6_LAYOUT_BOOT, QNX6_LAYOUT_NO_BOOT, QNX6_LAYOUT_MMI};
 
 /* What was reported: each code once, and all sentences, for people. */
@@ -155,6 +155,8 @@ END_TEST
 START_TEST(test_damage_of_files)
 {
 	check_each(damage_of_files, num_damage_of_files);
+	for (unsigned i = 0; i < num_damage_of_files; i++)
+		check_damage(&damage_of_files[i], QNX6_LITTLE, QNX6_BLOCK_MAX);
 }
 END_TEST
 
@@ -249,7 +251,7 @@ START_TEST(test_limits_entries)
 	unsigned count;
 
 	sample_make(&sample, QNX6_LITTLE, QNX6_LAYOUT_BOOT, 4096);
-	count = fill_root(&sample, SAMPLE_INODES + 1, "%u");
+	count = fill_root(&sample, sample.num_inodes + 1, "%u");
 	check_limit(&sample, "entry-range", count, QNX6_CHECK_REPORTS);
 	sample_free(&sample);
 }

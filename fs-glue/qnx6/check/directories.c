@@ -37,11 +37,20 @@ static uint32_t next_waiting(struct check *check)
 	return dir;
 }
 
-/* A name of @number in directory @dir, as a finding shows it; in a buffer of the check's. */
-static const char *entry_text(struct check *check, uint32_t dir, const struct name *name)
+/* A path for a finding of @kind. It takes reads, so that one which nobody sees is left out. */
+static const char *path_for(struct check *check, enum kind kind, uint32_t inode, char *buffer)
+{
+	return chk_is_reported(check, kind) ? chk_path_of(check, inode, buffer) : "";
+}
+
+/* The same of a name in a directory; in a buffer of the check's. */
+static const char *entry_text(struct check *check, enum kind kind, uint32_t dir,
+			      const struct name *name)
 {
 	char path[PATH_TEXT], text[PATH_TEXT];
 
+	if (!chk_is_reported(check, kind))
+		return "";
 	snprintf(check->entry_buffer, sizeof(check->entry_buffer), "%s in directory %s",
 		 chk_name_text(name, text, sizeof(text)), chk_path_of(check, dir, path));
 	return check->entry_buffer;
@@ -56,8 +65,8 @@ static void name_directory(struct scan *scan, const struct place *place, uint32_
 
 	if (state->parent) {
 		chk_found(check, DIR_LINKED, place, "%s leads to the directory %s (inode %u) again",
-			  entry_text(check, scan->number, name), chk_path_of(check, number, path),
-			  number);
+			  entry_text(check, DIR_LINKED, scan->number, name),
+			  path_for(check, DIR_LINKED, number, path), number);
 		return;
 	}
 	state->parent = scan->number;
@@ -75,7 +84,7 @@ static void name_inode(struct scan *scan, const struct place *place, uint32_t nu
 
 	if (!(state->flags & IS_LIVE)) {
 		chk_found(check, ENTRY_FREE, place, "%s leads to inode %u, which %s",
-			  entry_text(check, scan->number, name), number,
+			  entry_text(check, ENTRY_FREE, scan->number, name), number,
 			  state->flags & IS_READ ? "is free" : "cannot be read");
 		return;
 	}
@@ -105,10 +114,10 @@ static void check_dot(struct scan *scan, const struct place *place, uint32_t num
 	scan->has_dot = true;
 	if (number != scan->number)
 		chk_found(check, DIR_DOT, place, "\".\" of directory %s leads to inode %u, not %u",
-			  chk_path_of(check, scan->number, path), number, scan->number);
+			  path_for(check, DIR_DOT, scan->number, path), number, scan->number);
 	if (record != 0)
 		chk_found(check, DIR_DOT, place, "\".\" of directory %s is record %ju, not 0",
-			  chk_path_of(check, scan->number, path), (uintmax_t)record);
+			  path_for(check, DIR_DOT, scan->number, path), (uintmax_t)record);
 }
 
 /* Of a directory that nothing leads to, any parent will do. */
@@ -125,10 +134,10 @@ static void check_dotdot(struct scan *scan, const struct place *place, uint32_t 
 	if (parent && number != parent)
 		chk_found(check, DIR_DOTDOT, place,
 			  "\"..\" of directory %s leads to inode %u, not %u",
-			  chk_path_of(check, scan->number, path), number, parent);
+			  path_for(check, DIR_DOTDOT, scan->number, path), number, parent);
 	if (record != 1)
 		chk_found(check, DIR_DOTDOT, place, "\"..\" of directory %s is record %ju, not 1",
-			  chk_path_of(check, scan->number, path), (uintmax_t)record);
+			  path_for(check, DIR_DOTDOT, scan->number, path), (uintmax_t)record);
 }
 
 static void check_bytes(struct scan *scan, const struct place *place, const struct name *name)
@@ -140,7 +149,7 @@ static void check_bytes(struct scan *scan, const struct place *place, const stru
 			continue;
 		chk_found(scan->check, NAME_BYTES, place,
 			  "%s has a byte 0x%02x, which no name may have",
-			  entry_text(scan->check, scan->number, name), c);
+			  entry_text(scan->check, NAME_BYTES, scan->number, name), c);
 		return;
 	}
 }
@@ -156,7 +165,8 @@ static void check_target(struct scan *scan, const struct place *place, uint32_t 
 		check_dotdot(scan, place, number, record);
 	else if (number > check->num_inodes)
 		chk_found(check, ENTRY_RANGE, place, "%s leads to inode %u, but the volume has %u",
-			  entry_text(check, scan->number, name), number, check->num_inodes);
+			  entry_text(check, ENTRY_RANGE, scan->number, name), number,
+			  check->num_inodes);
 	else
 		name_inode(scan, place, number, record, name);
 }
@@ -219,10 +229,10 @@ static void check_dots(struct scan *scan)
 		return;
 	if (!scan->has_dot)
 		chk_found(check, DIR_DOT, &place, "directory %s has no \".\"",
-			  chk_path_of(check, scan->number, path));
+			  path_for(check, DIR_DOT, scan->number, path));
 	if (!scan->has_dotdot)
 		chk_found(check, DIR_DOTDOT, &place, "directory %s has no \"..\"",
-			  chk_path_of(check, scan->number, path));
+			  path_for(check, DIR_DOTDOT, scan->number, path));
 }
 
 static bool tree_of_inode(struct check *check, uint32_t number, struct qnx6_tree *tree)

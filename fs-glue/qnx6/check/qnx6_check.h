@@ -13,7 +13,7 @@
  *           puts("consistent");
  *
  * The volume is not trusted. Memory is 20 bytes for each inode, a few bits for each block that
- * the source can hold, and half the size of its largest directory; the time is that of reading
+ * the source can hold, and as much as its largest directory at most; the time is that of reading
  * all of the volume's metadata a few times, whatever the volume says of itself.
  *
  * Threads: any, one check at a time for one set of options; the callbacks run on the caller's.

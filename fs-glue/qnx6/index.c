@@ -9,8 +9,7 @@
 #include "record.h"
 
 struct index {
-	uint32_t dir;
-	struct qnx6_tree tree; /* a caller may have a node that is another volume's */
+	struct qnx6_tree tree; /* the directory's: what it leads to does not change */
 	unsigned users;        /* the store is one */
 	uint64_t used;         /* when, by the store's clock */
 	bool is_complete;      /* else it has no names: the directory is damaged, or too large */
@@ -105,7 +104,6 @@ static struct index *make(struct qnx6_volume *volume, const struct qnx6_node *di
 
 	if (!index)
 		return NULL;
-	index->dir = dir->number;
 	index->tree = dir->tree;
 	index->users = 1;
 	index->is_complete = add_all(index, volume, dir);
@@ -122,8 +120,7 @@ static struct index *make(struct qnx6_volume *volume, const struct qnx6_node *di
 
 static bool is_of(const struct index *index, const struct qnx6_node *dir)
 {
-	return index->dir == dir->number && index->tree.size == dir->tree.size &&
-	       index->tree.levels == dir->tree.levels &&
+	return index->tree.size == dir->tree.size && index->tree.levels == dir->tree.levels &&
 	       !memcmp(index->tree.ptr, dir->tree.ptr, sizeof(dir->tree.ptr));
 }
 

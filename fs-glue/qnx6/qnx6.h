@@ -69,8 +69,10 @@ struct qnx6_open_options {
  * @options: copied; NULL: the defaults
  *
  * One valid super block is enough; of two the one with the higher serial counts, and the first
- * of equals. Returns 0; -EINVAL when this is no QNX6 volume, or one that is not understood;
- * -EIO, -ENOMEM; with one sentence in @why.
+ * of equals. When only the second one is, found near the end, what is there may be the remains of
+ * a volume in whose place something else was made: who only guesses looks at is_valid[]. Returns 0;
+ * -EINVAL when this is no QNX6 volume, or one that is not understood; -EIO, -ENOMEM; with one
+ * sentence in @why.
  */
 int qnx6_open(struct qnx6_volume **out, struct qnx6_source *source,
 	      const struct qnx6_open_options *options, char *why, size_t why_size);

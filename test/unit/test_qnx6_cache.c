@@ -132,6 +132,15 @@ START_TEST(test_fault)
 	must_copy(cache, QNX6_CLUSTER + 1536, 128);
 	must(source.calls == 6);
 	copy_clusters(cache, 2, 5);
+	for (int i = 0; i < 200; i++)
+		must(qnx6_cache_copy(cache, QNX6_CLUSTER + 1024, bytes, 128) == -EIO);
+	must(source.calls <= 9 + 200 + 4); /* the cluster was tried again, but seldom */
+	source.faults[0].end = 0;
+	for (int i = 0; i < 100; i++)
+		must_copy(cache, QNX6_CLUSTER + 1024, 128);
+	source.calls = 0;
+	must_copy(cache, QNX6_CLUSTER + 1024, 128);
+	must(source.calls == 0);
 	qnx6_cache_close(cache);
 	free(image.bytes);
 }

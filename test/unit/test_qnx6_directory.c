@@ -169,7 +169,7 @@ START_TEST(test_damaged_records)
 	struct qnx6_long_name *text;
 
 	begin(image_kind(_i));
-	entry(28, "x", 1, 5);
+	entry(28, "xxxxxxxxxxxxxxxxxxxxxxxxxxx", 27, 5);
 	entry(254, "y", 1, 5);
 	entry(3, "a/b", 3, 5);
 	entry(3, "a\0b", 3, 5);
@@ -177,6 +177,7 @@ START_TEST(test_damaged_records)
 	image_long_name(&image, QNX6_ROOT_INODE, "", 0, 5);
 	text = image_at(&image, image_long_name(&image, QNX6_ROOT_INODE, "z", 1, 5));
 	text->length = image16(&image, QNX6_LONG_NAME + 1);
+	memset(text->name, 'z', QNX6_LONG_NAME);
 	image_long_name(&image, QNX6_ROOT_INODE, "slash/slash", 11, 5);
 	image_name(&image, QNX6_ROOT_INODE, "good", 6);
 	reopen();
@@ -184,7 +185,7 @@ START_TEST(test_damaged_records)
 	must_find("good", 6);
 	must_fail("a/b", -ENOENT);
 	must_fail("a", -ENOENT);
-	must_fail("x", -ENOENT);
+	must_fail("xxxxxxxxxxxxxxxxxxxxxxxxxxx", -ENOENT);
 	must_fail("slash/slash", -ENOENT);
 	source.warnings = 0;
 	must(list(&root, 100, (char[4096]){0}) == 0 && source.warnings == 8);

@@ -177,6 +177,8 @@ START_TEST(test_damaged_table)
 	image_seal(&image, 1, 2);
 	must(node_of(4) == 0 && node_of(5) == -ENOENT && node_of(8) == -ENOENT);
 	must(node_of(9) == -EIO && node_of(12) == -EIO && node_of(13) == 0);
+	must(node_of(9) == -EIO && source.warnings == 1);
+	must(strstr(source.warning, "inode 9 cannot be read"));
 	image_fault(&source, 0, 0);
 	must(node_of(1) == -EIO && node_of(4) == -EIO && node_of(13) == 0);
 	end();

@@ -94,6 +94,9 @@ static void check_file(const struct model *model)
 	check_part(model, &node, 0, model->size);
 	check_part(model, &node, 0, model->size + 1000);
 	check_part(model, &node, model->size - 1, 2);
+	check_part(model, &node, model->size, 10);
+	check_part(model, &node, model->size + 1, 10);
+	check_part(model, &node, model->size + 100000, 10);
 	for (int i = 0; i < 200; i++)
 		check_part(model, &node, image_random() % (model->size + 10),
 			   image_random() % (i % 2 ? 3000 : model->size));
@@ -199,11 +202,17 @@ START_TEST(test_bad_block)
 	must(memcmp(buffer, data, 5 * KIB) == 0);
 	must(qnx6_read(volume, &node, 6 * KIB, buffer, 7000) == (ssize_t)(6 * KIB));
 	must(memcmp(buffer, data + 6 * KIB, 6 * KIB) == 0);
+	must(source.warnings == 2);
+	must(strstr(source.warning, "inode 2: of the 2 bytes from byte 5119 on not all can be"));
+	image_inode(&image, number)->ptr[8] = image32(&image, image.num_blocks - 1);
+	image_inode(&image, number)->ptr[9] = image32(&image, image.num_blocks);
 	image_inode(&image, number)->ptr[7] = image32(&image, image.num_blocks);
 	reopen();
 	node = image_node(volume, number);
 	must(qnx6_read(volume, &node, 6 * KIB, buffer, 1025) == -EIO);
 	must(qnx6_read(volume, &node, 6 * KIB, buffer, 1024) == 1024);
+	must(qnx6_read(volume, &node, 8 * KIB, buffer, 1024) == 1024);
+	must(qnx6_read(volume, &node, 8 * KIB, buffer, 1025) == -EIO);
 	free(data);
 	end();
 }

@@ -161,6 +161,17 @@ START_TEST(test_boot_block_knows)
 }
 END_TEST
 
+/* Torn between two commits it still tells how large the volume is. */
+START_TEST(test_torn_one_knows)
+{
+	begin((struct image_kind){.block_size = 1024}, 1, 2);
+	add_slack((size_t)5 << 20);
+	tear(0);
+	expect(2, 2);
+	end();
+}
+END_TEST
+
 /* With an end that is at no block. */
 START_TEST(test_found_at_end)
 {
@@ -342,12 +353,16 @@ END_TEST
 static void expect_warning(const char *text)
 {
 	struct qnx6_volume *volume;
+	const struct qnx6_info *info;
 
 	image_sign(&image, 0);
 	source.warnings = 0;
 	volume = image_open(&source, 0);
 	must(source.warnings == 1);
 	ck_assert_msg(strstr(source.warning, text) != NULL, "%s", source.warning);
+	info = qnx6_info(volume);
+	must(info->num_inodes <= info->inodes.size / sizeof(struct qnx6_inode));
+	must(info->free_inodes <= info->num_inodes && info->free_blocks <= info->num_blocks);
 	image_node(volume, QNX6_ROOT_INODE);
 	qnx6_close(volume);
 	image_seal(&image, 2, 1);
@@ -406,6 +421,7 @@ Suite *qnx6_super_suite(void)
 	tcase_add_loop_test(tc, test_one_is_enough, 0, IMAGE_KINDS);
 	tcase_add_loop_test(tc, test_both_torn, 0, IMAGE_KINDS);
 	tcase_add_loop_test(tc, test_boot_block_knows, 0, 3);
+	tcase_add_test(tc, test_torn_one_knows);
 	tcase_add_test(tc, test_found_at_end);
 	tcase_add_test(tc, test_strayed);
 	tcase_add_test(tc, test_pair_of_two_kinds);

@@ -17,6 +17,9 @@
 #include <vio-transport/open.h>
 #include <vio/log.h>
 
+#include "mount_point.h"
+#include "qnx6_automount.h"
+
 enum {
 	MOUNTS_MAX = 64,
 	TOOL_LIMIT_MS = 90000, /* chosen: a journal may have to be replayed */
@@ -175,26 +178,35 @@ static int mount_volume(const struct devb_automount *automount, const struct dev
 	return run(args, text, size);
 }
 
-/* The device of the topmost mount at @path, false if nothing is mounted there. */
-static bool find_mount(const char *path, unsigned *major_number, unsigned *minor_number)
+/* A mount as the kernel lists it. */
+struct listed {
+	unsigned major_number, minor_number; /* of the device */
+	char type[32];
+};
+
+/* The topmost one at @path, false if nothing is mounted there. */
+static bool find_mount(const char *path, struct listed *listed)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	char line[PATH_MAX + 512], point[PATH_MAX];
-	unsigned a, b;
-	bool found = false;
+	struct listed found;
+	bool is_there = false;
 
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%*d %*d %u:%u %*s %4095s", &a, &b, point) == 3 &&
+		const char *type = strstr(line, " - ");
+
+		if (type && sscanf(type, " - %31s", found.type) == 1 &&
+		    sscanf(line, "%*d %*d %u:%u %*s %4095s", &found.major_number,
+			   &found.minor_number, point) == 3 &&
 		    strcmp(point, path) == 0) {
-			*major_number = a;
-			*minor_number = b;
-			found = true;
+			*listed = found;
+			is_there = true;
 		}
 	}
 	if (file) {
 		fclose(file);
 	}
-	return found;
+	return is_there;
 }
 
 /*
@@ -215,18 +227,19 @@ static bool is_volume_of_ours(char *backing)
 	       access(backing, F_OK) < 0 && errno == ENOENT;
 }
 
-/* What a killed process had mounted here: a loop device on one of its volumes. */
+/* What a killed process had mounted here: itself, or a loop device on one of its volumes. */
 static void detach_dead(const char *path)
 {
 	char sysfs[96], backing[PATH_MAX] = "";
-	unsigned major_number, minor_number;
+	struct listed listed;
 	FILE *file;
 
-	if (!find_mount(path, &major_number, &minor_number)) {
+	fsg_mount_point_clear(path);
+	if (!find_mount(path, &listed)) {
 		return;
 	}
-	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u/loop/backing_file", major_number,
-		 minor_number);
+	snprintf(sysfs, sizeof(sysfs), "/sys/dev/block/%u:%u/loop/backing_file",
+		 listed.major_number, listed.minor_number);
 	file = fopen(sysfs, "re");
 	if (file && fgets(backing, sizeof(backing), file) && is_volume_of_ours(backing)) {
 		vio_log(VIO_LOG_INFO, "the mount of a killed process was removed from %s", path);
@@ -237,23 +250,39 @@ static void detach_dead(const char *path)
 	}
 }
 
-static int mount_one(const struct devb_automount *automount, const struct devb_unit *unit,
-		     const struct devb_volume *volume, struct vio_error *err)
+/* By ourselves where it holds QNX6, else by mount(8). */
+static int mount_somehow(const struct devb_automount *automount, const struct devb_options *options,
+			 struct devb_unit *unit, const struct devb_volume *volume,
+			 struct vio_error *err)
 {
 	char text[200];
+	int rc = devb_qnx6_mount(unit, volume, automount, options, err);
+
+	if (rc > 0 && mount_volume(automount, volume, text, sizeof(text))) {
+		return vio_fail(err, -EIO, "automount: %s cannot be mounted on %s: %s",
+				volume->path, automount->mountpoint, text);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int mount_one(const struct devb_automount *automount, const struct devb_options *options,
+		     struct devb_unit *unit, const struct devb_volume *volume,
+		     struct vio_error *err)
+{
 	bool made_dir;
+	int rc;
 
 	if (mount_count == MOUNTS_MAX) {
 		return vio_fail(err, -EINVAL, "automount: more than %d mounts", MOUNTS_MAX);
 	}
 	detach_dead(automount->mountpoint);
 	made_dir = mkdir(automount->mountpoint, 0755) == 0;
-	if (mount_volume(automount, volume, text, sizeof(text))) {
+	rc = mount_somehow(automount, options, unit, volume, err);
+	if (rc < 0) {
 		if (made_dir) {
 			rmdir(automount->mountpoint);
 		}
-		return vio_fail(err, -EIO, "automount: %s cannot be mounted on %s: %s",
-				volume->path, automount->mountpoint, text);
+		return rc;
 	}
 	mounts[mount_count++] = (struct mounted){automount, unit, made_dir};
 	vio_log(VIO_LOG_INFO, "%s mounted on %s", volume->path, automount->mountpoint);
@@ -290,28 +319,28 @@ static bool is_mounted(const struct devb_automount *automount)
 	return false;
 }
 
-static int mount_from(const struct devb_automount *automount, const struct devb_unit *unit,
-		      struct vio_error *err)
+static int mount_from(const struct devb_automount *automount, const struct devb_options *options,
+		      struct devb_unit *unit, struct vio_error *err)
 {
 	for (unsigned i = 0; i < devb_unit_volume_count(unit); i++) {
 		struct devb_volume volume;
 
 		devb_unit_volume(unit, i, &volume);
 		if (is_meant(automount, &volume)) {
-			return mount_one(automount, unit, &volume, err);
+			return mount_one(automount, options, unit, &volume, err);
 		}
 	}
 	return 0;
 }
 
-int devb_automount_all(const struct devb_options *options, const struct devb_unit *unit,
+int devb_automount_all(const struct devb_options *options, struct devb_unit *unit,
 		       struct vio_error *err)
 {
 	unsigned before = mount_count;
 
 	for (unsigned i = 0; i < options->automount_count; i++) {
 		const struct devb_automount *automount = &options->automounts[i];
-		int rc = is_mounted(automount) ? 0 : mount_from(automount, unit, err);
+		int rc = is_mounted(automount) ? 0 : mount_from(automount, options, unit, err);
 
 		if (rc < 0) {
 			return rc;
@@ -363,9 +392,9 @@ void devb_automount_when_stuck(void (*function)(void))
 	when_stuck = function;
 }
 
-static void unmount_one(const struct mounted *mounted)
+/* By umount(8), because there may be a loop device behind it. */
+static void unmount_volume(const char *path)
 {
-	const char *path = mounted->automount->mountpoint;
 	char *args[] = {(char[]){"umount"}, (char *)(uintptr_t)path, NULL};
 	char text[200];
 
@@ -374,6 +403,27 @@ static void unmount_one(const struct mounted *mounted)
 			text);
 		sync_mount(path);
 		umount2(path, MNT_DETACH);
+	}
+}
+
+/* Nothing of it can be unsaved, and who serves it may be dead. */
+static void unmount_qnx6(const char *path)
+{
+	if (umount2(path, UMOUNT_NOFOLLOW) < 0 && errno == EBUSY) {
+		vio_log(VIO_LOG_WARN, "%s is still in use: it is detached", path);
+		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+}
+
+static void unmount_one(const struct mounted *mounted)
+{
+	const char *path = mounted->automount->mountpoint;
+	struct listed listed;
+
+	if (find_mount(path, &listed) && strcmp(listed.type, DEVB_QNX6_TYPE) == 0) {
+		unmount_qnx6(path);
+	} else {
+		unmount_volume(path);
 	}
 	if (mounted->made_dir) {
 		rmdir(path);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* blk automount=: volumes handed to mount(8), on a loop device. Thread: main. */
+/*
+ * blk automount=: QNX6 volumes are mounted by this process itself (qnx6_automount.h), all others handed to
+ * mount(8), on a loop device. Thread: main.
+ */
 #ifndef DEVB_AUTOMOUNT_H
 #define DEVB_AUTOMOUNT_H
 
@@ -21,7 +24,7 @@ enum {
  * many were mounted, or a negative errno with a sentence; those mounted before
  * it stay, for devb_automount_undo().
  */
-int devb_automount_all(const struct devb_options *options, const struct devb_unit *unit,
+int devb_automount_all(const struct devb_options *options, struct devb_unit *unit,
 		       struct vio_error *err);
 
 /*

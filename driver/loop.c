@@ -14,17 +14,6 @@ enum {
 	RING_ENTRIES = 2 * FSG_RING_ENTRIES,
 };
 
-void loop_answer_call(struct loop_thread *thread)
-{
-	pthread_mutex_lock(&thread->mutex);
-	if (thread->is_called) {
-		thread->result = thread->function(thread->argument);
-		thread->is_called = false;
-		pthread_cond_broadcast(&thread->answered);
-	}
-	pthread_mutex_unlock(&thread->mutex);
-}
-
 void loop_wake(struct loop_thread *thread)
 {
 	uint64_t one = 1;
@@ -51,14 +40,6 @@ static void wake_thread(void *context)
 	loop_wake(context);
 }
 
-static void end_calls(struct loop_thread *thread)
-{
-	pthread_mutex_lock(&thread->mutex);
-	thread->has_ended = true;
-	pthread_cond_broadcast(&thread->answered);
-	pthread_mutex_unlock(&thread->mutex);
-}
-
 /* A loop that ended by itself leaves nobody to answer: its users get errors, not silence. */
 static void end_loop(struct loop_thread *thread)
 {
@@ -76,7 +57,7 @@ static void *thread_main(void *argument)
 	struct loop_thread *thread = argument;
 
 	loop_run(thread);
-	end_calls(thread);
+	loop_end_calls(thread);
 	if (thread->index == 0) {
 		end_loop(thread);
 	} else {
@@ -193,42 +174,6 @@ int devb_loop_start(struct devb_loop *loop, struct vio_error *err)
 		thread->is_started = true;
 	}
 	return 0;
-}
-
-static int call(struct loop_thread *thread, int (*function)(void *), void *argument)
-{
-	int result = -ENODEV;
-
-	pthread_mutex_lock(&thread->mutex);
-	if (!thread->has_ended) {
-		thread->function = function;
-		thread->argument = argument;
-		thread->is_called = true;
-		loop_wake(thread);
-	}
-	while (thread->is_called && !thread->has_ended) {
-		pthread_cond_wait(&thread->answered, &thread->mutex);
-	}
-	if (!thread->is_called && !thread->has_ended) {
-		result = thread->result;
-	}
-	pthread_mutex_unlock(&thread->mutex);
-	return result;
-}
-
-int devb_loop_call(struct devb_loop *loop, int (*function)(void *), void *argument)
-{
-	return call(loop->threads[0], function, argument);
-}
-
-int devb_loop_call_all(struct devb_loop *loop, int (*function)(void *), void *argument)
-{
-	int rc = 0;
-
-	for (unsigned i = 0; i < loop->thread_count && rc == 0; i++) {
-		rc = call(loop->threads[i], function, argument);
-	}
-	return rc;
 }
 
 int devb_loop_stop(struct devb_loop *loop)

@@ -6,6 +6,7 @@
  *   devb_loop_open()    prepare; nothing runs yet
  *   devb_loop_start()   the threads run: disk and channels are theirs from here on
  *   devb_loop_call()    run a function over there, and wait for it
+ *   devb_loop_post()    run a function over there
  *   devb_loop_stop()    finish what is in flight, flush, end the threads
  *   devb_loop_close()
  *
@@ -58,6 +59,27 @@ int devb_loop_start(struct devb_loop *loop, struct vio_error *err);
 int devb_loop_call(struct devb_loop *loop, int (*function)(void *), void *argument);
 /* On each thread, one after the other, until one returns an error. */
 int devb_loop_call_all(struct devb_loop *loop, int (*function)(void *), void *argument);
+
+/* Work for one of the loop's threads, where requests can be submitted and are done. */
+struct devb_loop_task {
+	/*
+	 * Over there, @result is 0: submit. Or the thread takes nothing new, because it stops or
+	 * has lost the device: -ENODEV. The task may be gone when this returns.
+	 */
+	void (*run)(struct devb_loop_task *task, int result);
+	struct devb_loop_task *next; /* the loop's own, until then */
+};
+
+/* How many threads there are: index 0 and up, as in devb_io.queue. */
+unsigned devb_loop_threads(const struct devb_loop *loop);
+
+/**
+ * devb_loop_post - have @task run on thread @index, in the order of posting
+ *
+ * Any other thread; does not wait. Returns 0, and run() is called exactly once, soon; or
+ * -ENODEV after the thread's end, and run() is never called.
+ */
+int devb_loop_post(struct devb_loop *loop, unsigned index, struct devb_loop_task *task);
 
 /**
  * devb_loop_stop - no new messages; finish, flush, join the threads

@@ -2,7 +2,8 @@
 /*
  * The loop inside.
  *
- *   loop.c       open, start, calls from outside, stop
+ *   loop.c       open, start, stop
+ *   loop_call.c  calls and tasks from outside
  *   loop_run.c   a thread: what it waits for and what it does then
  *   loop_end.c   and how it ends
  */
@@ -40,14 +41,15 @@ struct loop_thread {
 	struct __kernel_timespec tick;
 	uint64_t call_count;
 
-	/* devb_loop_call: protected by mutex */
+	int wake; /* eventfd */
+	/* devb_loop_call, devb_loop_post: protected by mutex */
 	pthread_mutex_t mutex;
 	pthread_cond_t answered;
-	int wake; /* eventfd */
 	int (*function)(void *);
 	void *argument;
 	int result;
 	bool is_called, has_ended;
+	struct devb_loop_task *first_task, *last_task;
 };
 
 struct devb_loop {
@@ -78,8 +80,10 @@ void loop_run(struct loop_thread *thread);
 /* loop_end.c */
 void loop_stop_all(struct loop_thread *thread);
 bool loop_is_finished(struct loop_thread *thread);
-/* loop.c: run what somebody outside asked for, on the thread. */
-void loop_answer_call(struct loop_thread *thread);
+/* loop_call.c: run what others asked for, on the thread. */
+void loop_answer(struct loop_thread *thread);
+/* loop_call.c: nobody will any more. */
+void loop_end_calls(struct loop_thread *thread);
 /* loop.c: any thread */
 void loop_wake(struct loop_thread *thread);
 void loop_wake_others(struct loop_thread *thread);

@@ -26,7 +26,7 @@ enum source {
 	SOURCE_DEVICE = 1, /* the disk may have completions */
 	SOURCE_EVENTS,     /* the device itself has news */
 	SOURCE_TICK,
-	SOURCE_CALL,                   /* somebody outside wants something */
+	SOURCE_CALL,                   /* another thread wants something */
 	SOURCE_CANCEL,                 /* of what changes another request of ours */
 	SOURCE_CHANNEL = FSG_DATA_MIN, /* and above: the channel's */
 };
@@ -230,7 +230,7 @@ static void tick(struct loop_thread *thread)
 static void called(struct loop_thread *thread)
 {
 	thread->is_listening = false;
-	loop_answer_call(thread);
+	loop_answer(thread);
 	if (thread->index == 0 && atomic_exchange(&thread->loop->wants_tick, false)) {
 		look_after_device(thread);
 	}

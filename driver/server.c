@@ -15,6 +15,7 @@
 #include "discover.h"
 #include "keeper.h"
 #include "privileges.h"
+#include "qnx6_automount.h"
 #include "unit.h"
 
 enum {
@@ -56,6 +57,7 @@ static int close_unit(unsigned index)
 	int rc;
 
 	devb_automount_undo(units[index]);
+	devb_qnx6_close(units[index]);
 	rc = devb_unit_close(units[index]);
 	units[index] = NULL;
 	devb_keeper_lost_disk(index);

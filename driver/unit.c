@@ -11,6 +11,8 @@
 
 #include <vio/log.h>
 
+#include "qnx6_source.h"
+
 static int claim_name(struct devb_unit *unit, struct vio_error *err)
 {
 	struct devb_names *names = &unit->names;
@@ -223,6 +225,7 @@ void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_
 	memset(volume, 0, sizeof(*volume));
 	volume->name = unit->names.claimed[index];
 	volume->disk = unit->names.disk;
+	volume->index = index;
 	volume->read_only = devb_disk_block(unit->disk)->read_only;
 	if (index > 0) {
 		volume->mbr_type = unit->table.entries[unit->shown_index[index - 1]].mbr_type;
@@ -231,6 +234,15 @@ void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_
 		     volume->name) >= (int)sizeof(volume->path)) {
 		volume->path[0] = '\0'; /* claiming such a name fails before it gets here */
 	}
+}
+
+int devb_unit_source(struct devb_unit *unit, unsigned index, struct qnx6_source **source)
+{
+	struct devb_block *block = index == 0
+					   ? devb_disk_block(unit->disk)
+					   : &unit->partitions[unit->shown_index[index - 1]].block;
+
+	return devb_qnx6_source_open(source, unit->loop, block, unit->blk);
 }
 
 /* Whoever asked for nothing else should know what it takes not to be polled. */

@@ -28,6 +28,7 @@ struct devb_unit;
 struct devb_volume {
 	const char *name;  /* "hd0t179"; lives as long as the unit */
 	const char *disk;  /* "hd0" */
+	unsigned index;    /* as in devb_unit_volume() */
 	unsigned mbr_type; /* 0: the disk itself, or a partition without an MBR type */
 	bool read_only;
 	char path[PATH_MAX]; /* in devdir */
@@ -53,6 +54,14 @@ void devb_unit_print_banner(const struct devb_unit *unit, FILE *out);
 
 unsigned devb_unit_volume_count(const struct devb_unit *unit);
 void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_volume *volume);
+
+struct qnx6_source;
+
+/*
+ * Its bytes, for a QNX6 volume: see qnx6_source.h. Close it before the unit, and do not read on the
+ * unit's own threads. Returns 0 or -ENOMEM.
+ */
+int devb_unit_source(struct devb_unit *unit, unsigned index, struct qnx6_source **source);
 
 /* The device's name: "pci-0000:00:04.0". Lives as long as the unit. */
 const char *devb_unit_name(const struct devb_unit *unit);

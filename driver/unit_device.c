@@ -9,6 +9,8 @@
 
 #include <vio/log.h>
 
+#include "qnx6_automount.h"
+
 enum {
 	BOUNCE_SIZE = 64 * 1024,  /* the least: only the identity needs copies */
 	MEMORY_STEP = 256 * 1024, /* how finely the size of the message memory is sought */
@@ -52,6 +54,15 @@ static size_t dma_size(const struct devb_disk_options *options)
 	return size > DMA_DEFAULT ? size : DMA_DEFAULT;
 }
 
+/*
+ * For the mounts, beside what the channels have. Where the size of all is given, the channels
+ * come first.
+ */
+static size_t mounts_size(const struct devb_unit *unit)
+{
+	return unit->disk_options->dma_size ? 0 : devb_qnx6_memory(unit->options);
+}
+
 /* Where one interrupt serves all queues, more than one only wake each other's threads. */
 static unsigned usable_queues(const struct devb_unit *unit)
 {
@@ -70,7 +81,7 @@ static enum vio_poll poll_of(const struct devb_disk_options *options)
 int unit_open_device(struct devb_unit *unit, struct vio_error *err)
 {
 	const struct viot_options transport_options = {
-		.dma_size = dma_size(unit->disk_options),
+		.dma_size = dma_size(unit->disk_options) + mounts_size(unit),
 		.queues = (uint16_t)wanted_queues(unit->disk_options),
 		.device_type = VIRTIO_ID_BLOCK,
 		.takeover = unit->disk_options->takeover,
@@ -180,17 +191,29 @@ int unit_note_what_was_found(struct devb_unit *unit, struct vio_error *err)
 	return 0;
 }
 
+static bool take_memory(struct devb_unit *unit)
+{
+	size_t least_size = vio_blk_info(unit->blk)->queues * FSG_MEMORY_MIN;
+	size_t size = dma_size(unit->disk_options);
+
+	for (; size >= least_size && !unit->memory; size -= MEMORY_STEP) {
+		unit->memory = vio_blk_alloc(unit->blk, size);
+		unit->memory_size = unit->memory ? size : 0;
+	}
+	return unit->memory;
+}
+
+/* What the mounts are to have is there for them later, because it was not there for others. */
 int unit_take_memory(struct devb_unit *unit, struct vio_error *err)
 {
 	const struct vio_blk_info *info = vio_blk_info(unit->blk);
-	size_t size = dma_size(unit->disk_options);
+	size_t kept_size = mounts_size(unit);
+	void *kept = kept_size ? vio_blk_alloc(unit->blk, kept_size) : NULL;
+	bool has_taken = take_memory(unit);
 
-	for (; size >= info->queues * FSG_MEMORY_MIN; size -= MEMORY_STEP) {
-		unit->memory = vio_blk_alloc(unit->blk, size);
-		if (unit->memory) {
-			unit->memory_size = size;
-			return 0;
-		}
+	vio_blk_free(unit->blk, kept, kept_size);
+	if (has_taken) {
+		return 0;
 	}
 	return vio_fail(
 		err, -ENOMEM,

@@ -6,7 +6,7 @@
  *   open.c        opens and closes channels, and the connection that they share
  *   device.c      messages from /dev/fuse and answers to it
  *   uring.c       the same through io_uring, where the kernel has that
- *   mount.c       /dev/fuse and the mount
+ *   mount.c       /dev/fuse and the mount; mount_point.c where it is
  *   session.c     libfuse's decoder: set-up, and the one place that replies leave by
  *   operations.c  which function answers which message
  *   files.c       names and attributes: answered at once
@@ -26,6 +26,7 @@
 
 #include "arena.h"
 #include "fsg.h"
+#include "mount_point.h"
 #include "tree.h"
 #include "wire.h"
 
@@ -76,8 +77,7 @@ struct fsg_way {
 
 struct fsg_mount {
 	char *dir; /* absolute; NULL when not mounted */
-	uint32_t major;
-	uint32_t minor;
+	struct fsg_mount_device device;
 };
 
 /* The longest that the kernel's greeting may be; today's has 104 bytes. */
@@ -173,8 +173,6 @@ int fsg_device_clone(int fd, char *why, size_t why_size);
 int fsg_mount_open(struct fsg_mount *mount, int fd, const struct fsg_channel_options *options,
 		   char *why, size_t why_size);
 void fsg_mount_close(struct fsg_mount *mount);
-/* How much the kernel reads at once for a program that reads in order. */
-void fsg_mount_set_read_ahead(const struct fsg_mount *mount, size_t size);
 
 /* session.c. NULL when memory ran out; takes over channel->fd. */
 struct fuse_session *fsg_session_open(struct fsg_channel *channel);

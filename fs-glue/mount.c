@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NO_FUSE  "this kernel has no FUSE (%s): load it with 'modprobe fuse'"
@@ -53,36 +52,6 @@ int fsg_device_open(char *why, size_t why_size)
 	return -error;
 }
 
-/* Asked afresh: for what it remembers, the kernel doesn't look whether anybody is there. */
-static bool is_dead(const char *dir)
-{
-	struct statx attr;
-
-	return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_TYPE, &attr) < 0 &&
-	       (errno == ENOTCONN || errno == ECONNABORTED);
-}
-
-/* What a killed process left behind. */
-static void detach_dead(const char *dir)
-{
-	/* Bounded: somebody could mount dead ones as fast as they are detached. */
-	for (int i = 0; i < 16 && is_dead(dir); i++)
-		umount2(dir, MNT_DETACH);
-}
-
-/* Asks the kernel only: a question to the file system would wait for ourselves. */
-static bool read_device(const char *dir, uint32_t *major, uint32_t *minor)
-{
-	struct statx attr;
-
-	*major = *minor = 0;
-	if (statx(AT_FDCWD, dir, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &attr) < 0)
-		return false;
-	*major = attr.stx_dev_major;
-	*minor = attr.stx_dev_minor;
-	return true;
-}
-
 static int mount_at(const char *dir, int fd, const struct fsg_channel_options *options)
 {
 	char type[64];
@@ -116,7 +85,7 @@ int fsg_mount_open(struct fsg_mount *mount, int fd, const struct fsg_channel_opt
 {
 	int error;
 
-	detach_dead(options->mount_dir);
+	fsg_mount_point_clear(options->mount_dir);
 
 	char *dir = realpath(options->mount_dir, NULL);
 
@@ -128,7 +97,7 @@ int fsg_mount_open(struct fsg_mount *mount, int fd, const struct fsg_channel_opt
 	if (error < 0)
 		goto fail;
 	mount->dir = dir;
-	read_device(dir, &mount->major, &mount->minor);
+	fsg_mount_point_device(dir, &mount->device);
 	return 0;
 fail:
 	explain(why, why_size, options->mount_dir, error);
@@ -138,25 +107,10 @@ fail:
 
 static bool is_ours(const struct fsg_mount *mount)
 {
-	uint32_t major;
-	uint32_t minor;
+	struct fsg_mount_device now;
 
-	return read_device(mount->dir, &major, &minor) && major == mount->major &&
-	       minor == mount->minor;
-}
-
-void fsg_mount_set_read_ahead(const struct fsg_mount *mount, size_t size)
-{
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", mount->major,
-		 mount->minor);
-	file = fopen(path, "we");
-	if (!file) /* no sysfs: reads are merely smaller */
-		return;
-	fprintf(file, "%zu", size / 1024);
-	fclose(file);
+	return fsg_mount_point_device(mount->dir, &now) && now.major == mount->device.major &&
+	       now.minor == mount->device.minor;
 }
 
 void fsg_mount_close(struct fsg_mount *mount)

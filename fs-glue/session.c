@@ -75,7 +75,7 @@ static bool offers_uring(const void *message, size_t size)
  */
 static void greet(struct fsg_connection *connection, const void *message, size_t size)
 {
-	fsg_mount_set_read_ahead(&connection->mount, connection->io_max);
+	fsg_mount_point_set_read_ahead(&connection->mount.device, connection->io_max);
 	connection->greeting_size = size < FSG_GREETING_MAX ? size : FSG_GREETING_MAX;
 	memcpy(connection->greeting, message, connection->greeting_size);
 	atomic_store_explicit(&connection->greeted, true, memory_order_release);

@@ -11,7 +11,7 @@ passed=0
 failed=0
 
 # What the C library and its POSIX and Linux sides offer; everything else is somebody's.
-libc='(assert|ctype|dirent|endian|errno|fcntl|grp|inttypes|limits|poll|pthread|pwd|sched|search|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|time|unistd|getopt)\.h'
+libc='(assert|ctype|dirent|endian|errno|fcntl|grp|inttypes|limits|poll|pthread|pwd|sched|search|semaphore|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|time|unistd|getopt)\.h'
 libc_system='sys/(epoll|eventfd|file|ioctl|mman|mount|prctl|random|resource|signalfd|socket|stat|statvfs|syscall|sysmacros|timerfd|types|uio|un|vfs|wait)\.h'
 
 # result NAME VIOLATIONS: none is good.
@@ -82,7 +82,7 @@ only "lib includes itself, libc and the kernel's virtio headers" "$libc|sys/uio\
 only "transports include lib's public headers, libc and the kernel" \
   "vio/[a-z]+\.h|$libc|$libc_system|linux/(virtio_[a-z]+|pci_regs|magic|vfio|iommufd)\.h|(pciaccess|libfdt)\.h" transports
 only "driver includes public headers and fs-glue's" \
-  "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|$libc|$libc_system|linux/(virtio_ids|virtio_config|virtio_ring|capability)\.h|liburing\.h|blkid\.h" driver
+  "vio/[a-z]+\.h|vio-transport/[a-z]+\.h|fsg\.h|mount_point\.h|qnx6\.h|qnx6_mount\.h|source\.h|$libc|$libc_system|linux/(virtio_ids|virtio_config|virtio_ring|capability)\.h|liburing\.h|blkid\.h" driver
 only "fs-glue includes the block interface and FUSE" \
   "block\.h|$libc|$libc_system|linux/(fuse|fs|falloc)\.h|liburing\.h|fuse(_[a-z]+)?\.h|fuse3/[a-z_]+\.h" fs-glue
 only "the qnx6 reader includes libc and itself" "$libc|sys/(stat|types)\.h" ':(glob)fs-glue/qnx6/*.[ch]'

@@ -156,6 +156,23 @@ static void check_holes(const char *path, const struct qnx6_node *node, int fd)
 	}
 }
 
+/* What lies behind the end in the last block may not be what was on the disk before. */
+static void check_padding(const char *path, const struct qnx6_node *node)
+{
+	static char bytes[4096];
+	uint32_t block_size = qnx6_info(volume)->block_size, block;
+	uint64_t used = node->tree.size % block_size;
+
+	if (!used || qnx6_map(volume, &node->tree, node->tree.size / block_size, &block) ||
+	    block == QNX6_NO_BLOCK || qnx6_read_block(volume, block, bytes))
+		return;
+	for (; used < block_size; used++)
+		if (bytes[used]) {
+			differ(path, "is not followed by zeroes");
+			return;
+		}
+}
+
 static void compare_contents(const char *path, int fd, const struct qnx6_node *node)
 {
 	static char want[1 << 18], got[1 << 18];
@@ -228,6 +245,7 @@ static void compare_node(const char *path, int dir, const char *name, uint32_t n
 	match(path, &st, &node);
 	compare_attributes(path, &st, &node);
 	check_tree(path, &node);
+	check_padding(path, &node);
 	if (S_ISREG(st.st_mode))
 		compare_file(path, dir, name, &node);
 	if (S_ISLNK(st.st_mode))

@@ -3,10 +3,10 @@
 #
 # All tests, from a fresh clone on: installs what is missing, builds with warnings as errors, runs the unit tests
 # plain and under the sanitizers, the volumes on this machine's FUSE, the scripts that hold the project to its own
-# rules, the tools for QNX6 volumes, and the guests, also arm64's.
+# rules, the tools for QNX6 volumes, a minute of fuzzing, and the guests, also arm64's.
 #
 #   test/run.sh                   everything
-#   test/run.sh unit fuse guest   only these parts: style, unit, sanitizers, fuse, vhost-user, qnx6, guest
+#   test/run.sh unit fuse guest   only these parts: style, unit, sanitizers, fuse, vhost-user, qnx6, fuzz, guest
 #
 # Prints what each part prints, and at the end "N passed, N failed" over all of them.
 set -uo pipefail
@@ -63,8 +63,8 @@ wanted() {
 
 parts=("$@")
 for word in "${parts[@]}"; do
-  [[ " style unit sanitizers fuse vhost-user qnx6 guest " == *" $word "* ]] || {
-    echo "run.sh: '$word' is no part of the tests (style, unit, sanitizers, fuse, vhost-user, qnx6, guest)" >&2
+  [[ " style unit sanitizers fuse vhost-user qnx6 fuzz guest " == *" $word "* ]] || {
+    echo "run.sh: '$word' is no part of the tests (style, unit, sanitizers, fuse, vhost-user, qnx6, fuzz, guest)" >&2
     exit 2
   }
 done
@@ -72,6 +72,7 @@ done
 "$here/setup.sh" build || exit
 ! wanted guest || "$here/setup.sh" guest arm64 || exit
 ! wanted vhost-user || "$here/setup.sh" vhost-user || exit
+! wanted fuzz || "$here/setup.sh" fuzz || exit
 ! wanted style || part "Rules of the code" "$here/style.sh"
 part "Build" configure_and_build release
 ! wanted unit || part "Unit tests" unit_tests "$VIO_BUILD/test/unit/unit"
@@ -81,6 +82,7 @@ part "Build" configure_and_build release
 ! wanted fuse || part "The daemon's threads on this machine's FUSE" "$VIO_BUILD/test/fuse/loop_check"
 ! wanted vhost-user || part "Devices of another process" "$here/vhost-user/run.sh" "$VIO_BUILD"
 ! wanted qnx6 || part "QNX6" "$here/qnx6/run.sh" "$VIO_BUILD"
+! wanted fuzz || part "Fuzzing" "$here/fuzz/run.sh" 60 "$VIO_BUILD"
 ! wanted guest || part "Build for arm64" configure_and_build arm64
 ! wanted guest || part "Guests" "$here/guest/run.sh"
 echo

@@ -40,13 +40,14 @@ static suite_maker *const with_threads[] = {
 };
 
 static suite_maker *const of_one_thread[] = {
-	ring_suite,      spin_suite,       qnx6_super_suite,      qnx6_tree_suite,
-	qnx6_node_suite, qnx6_read_suite,  qnx6_directory_suite,  qnx6_volume_suite,
+	ring_suite,       spin_suite,       qnx6_super_suite,      qnx6_tree_suite,
+	qnx6_node_suite,  qnx6_read_suite,  qnx6_directory_suite,  qnx6_volume_suite,
+	qnx6_check_suite,
 #ifdef WITH_DRIVER
-	address_suite,   iova_suite,       pci_caps_suite,        fdt_suite,
-	fdt_files_suite, discover_suite,   discover_choice_suite, options_suite,
-	fsg_arena_suite, fsg_tree_suite,   partition_suite,       names_suite,
-	keeper_suite,    privileges_suite,
+	address_suite,    iova_suite,       pci_caps_suite,        fdt_suite,
+	fdt_files_suite,  discover_suite,   discover_choice_suite, options_suite,
+	fsg_arena_suite,  fsg_tree_suite,   partition_suite,       names_suite,
+	keeper_suite,     privileges_suite,
 #endif
 };
 

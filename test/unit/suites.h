@@ -12,6 +12,9 @@
 		}                                                                                  \
 	} while (0)
 
+/* fs-glue/qnx6/check/ */
+Suite *qnx6_check_suite(void);
+
 /* lib/ */
 Suite *ring_suite(void);
 Suite *ring_race_suite(void);

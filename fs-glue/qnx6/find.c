@@ -113,20 +113,41 @@ static bool look_in(struct search *search, uint64_t start, const uint8_t *bytes,
 	return false;
 }
 
+/* Part of it cannot be read; the rest is, as much as one super block at a time. */
+static bool look_slowly(struct search *search, uint64_t start, size_t size)
+{
+	uint8_t bytes[STRIDE];
+
+	for (size_t at = size; at >= STRIDE; at -= STRIDE) {
+		uint64_t offset = start + at - STRIDE;
+
+		if (!qnx6_source_read(search->source, offset, bytes, STRIDE) &&
+		    look_in(search, offset, bytes, STRIDE))
+			return true;
+	}
+	return false;
+}
+
 static bool look_at_end(struct search *search)
 {
 	uint64_t end = search->source->size / STRIDE * STRIDE;
 	uint64_t start = end > TAIL ? end - TAIL : 0;
 	size_t chunk = (size_t)64 << 10;
 	uint8_t *bytes = malloc(chunk);
-	bool found = false;
+	bool is_slow = false, found = false;
 
 	while (bytes && !found && end > start) {
 		size_t size = end - start < chunk ? (size_t)(end - start) : chunk;
+		int error;
 
 		end -= size;
-		if (!qnx6_source_read(search->source, end, bytes, size))
+		error = qnx6_source_read(search->source, end, bytes, size);
+		if (!error)
 			found = look_in(search, end, bytes, size);
+		/* once, and of no device that is silent: each read may take its time to fail */
+		if (error && error != -ETIMEDOUT && error != -ENODEV && !is_slow)
+			found = look_slowly(search, end, size);
+		is_slow |= error != 0;
 	}
 	free(bytes);
 	return found;

@@ -184,6 +184,18 @@ START_TEST(test_found_at_end)
 }
 END_TEST
 
+/* The block in front of it cannot be read, nor the first super block. */
+START_TEST(test_found_beside_fault)
+{
+	begin((struct image_kind){.block_size = 1024}, 1, 2);
+	image_fault(&source, 0, image.num_blocks - 1);
+	source.faults[1].start = image.super_offset[0];
+	source.faults[1].end = image.super_offset[0] + 512;
+	expect(2, 2);
+	end();
+}
+END_TEST
+
 /* It counts only where its own numbers say that it is. */
 START_TEST(test_strayed)
 {
@@ -423,6 +435,7 @@ Suite *qnx6_super_suite(void)
 	tcase_add_loop_test(tc, test_boot_block_knows, 0, 3);
 	tcase_add_test(tc, test_torn_one_knows);
 	tcase_add_test(tc, test_found_at_end);
+	tcase_add_test(tc, test_found_beside_fault);
 	tcase_add_test(tc, test_strayed);
 	tcase_add_test(tc, test_pair_of_two_kinds);
 	tcase_add_test(tc, test_junk_where_boot_layout_has_it);

@@ -5,10 +5,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WAYS      8
+#define PATIENCE  64   /* requests for a broken way, until it is tried again */
 #define ALIGNMENT 4096 /* of the memory, for sources that reach the disk directly */
 
 enum state {
@@ -22,6 +24,7 @@ struct way {
 	enum state state;
 	uint64_t cluster;
 	uint64_t used;   /* when, by the set's clock */
+	unsigned misses; /* since it broke */
 	uint8_t *memory; /* NULL until it is needed */
 };
 
@@ -106,7 +109,7 @@ static struct way *find_way(struct qnx6_cache *cache, struct set *set, uint64_t 
 	return NULL;
 }
 
-/* Empty ones were used at 0. NULL: each is being read into. */
+/* Empty ones were used at 0. */
 static struct way *oldest_way(struct qnx6_cache *cache, struct set *set)
 {
 	struct way *oldest = NULL;
@@ -132,24 +135,27 @@ static int fill(struct qnx6_cache *cache, struct way *way)
 }
 
 /* Locked; but not while it reads: others find the way loading, and wait. */
-static struct way *load(struct qnx6_cache *cache, struct set *set, uint64_t cluster)
+static void load(struct qnx6_cache *cache, struct set *set, struct way *way, uint64_t cluster)
 {
-	struct way *way = oldest_way(cache, set);
 	int error;
 
-	if (!way)
-		return NULL;
 	way->cluster = cluster;
 	way->state = WAY_LOADING;
 	pthread_mutex_unlock(&set->lock);
 	error = fill(cache, way);
 	pthread_mutex_lock(&set->lock);
 	way->state = error ? WAY_BROKEN : WAY_READY;
+	way->misses = 0;
 	pthread_cond_broadcast(&set->loaded);
-	return way;
 }
 
-/* The wait is bounded by the source's reading. */
+/* The disk may have been away for a moment only. */
+static bool is_worth_a_try(struct way *way)
+{
+	return way->state == WAY_BROKEN && ++way->misses >= PATIENCE;
+}
+
+/* The wait is bounded by the source's reading. NULL: all ways are being read into. */
 static struct way *get_way(struct qnx6_cache *cache, struct set *set, uint64_t cluster)
 {
 	struct way *way = find_way(cache, set, cluster);
@@ -158,10 +164,13 @@ static struct way *get_way(struct qnx6_cache *cache, struct set *set, uint64_t c
 		pthread_cond_wait(&set->loaded, &set->lock);
 		way = find_way(cache, set, cluster);
 	}
-	if (!way)
-		way = load(cache, set, cluster);
-	if (way)
-		way->used = ++set->clock;
+	if (!way || is_worth_a_try(way)) {
+		way = way ? way : oldest_way(cache, set);
+		if (!way)
+			return NULL;
+		load(cache, set, way, cluster);
+	}
+	way->used = ++set->clock;
 	return way;
 }
 

@@ -86,7 +86,7 @@ static bool look_by_boot_block(struct search *search)
 	struct {
 		uint8_t jump[4];
 		qnx6_u32 zero, super1, super2;
-	} boot;
+	} boot = {0};
 	uint64_t number;
 
 	if (search->source->size < sizeof(boot) ||
@@ -148,11 +148,13 @@ static void choose(struct qnx6_super_pair *pair)
 static bool fits(struct search *search)
 {
 	const struct qnx6_super_view *first = &search->pair->super[0];
-	uint64_t offset = qnx6_super2_offset(first);
 	struct qnx6_super_view second;
+	uint64_t offset;
 
-	if (search->pair->is_valid[1] || first->block_size <= QNX6_SUPER_AREA ||
-	    look(search, offset, first->layout, &second) >= QNX6_WRONG_SUM)
+	if (search->pair->is_valid[1] || first->block_size <= QNX6_SUPER_AREA)
+		return true;
+	offset = qnx6_super2_offset(first);
+	if (look(search, offset, first->layout, &second) >= QNX6_WRONG_SUM)
 		return true;
 	snprintf(search->why, search->why_size,
 		 "the volume has blocks of %u bytes, and super block 2 is not at byte %llu, where "

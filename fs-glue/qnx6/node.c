@@ -94,6 +94,8 @@ int qnx6_node(struct qnx6_volume *volume, uint32_t number, struct qnx6_node *nod
 	if (!number || number > volume->info.num_inodes)
 		return -ENOENT;
 	error = read_inode(volume, number, &inode);
+	if (error == -EIO)
+		qnx6_warn(volume, "inode %u cannot be read", number);
 	if (error)
 		return error;
 	node->number = number;

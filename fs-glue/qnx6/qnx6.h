@@ -49,7 +49,11 @@ enum qnx6_layout {
 };
 
 struct qnx6_open_options {
-	/* bytes of metadata that are kept at most; 0: 8 MiB */
+	/*
+	 * bytes of metadata that are kept at most; 0: 8 MiB. They come in pieces of 64 KiB: less
+	 * keeps nothing, and each request is one of the source. The names of large directories
+	 * that are looked into take up to 16 MiB more.
+	 */
 	size_t cache_size;
 	/*
 	 * Told what was found that is not as it should be, one sentence without a newline, at
@@ -65,8 +69,10 @@ struct qnx6_open_options {
  * @options: copied; NULL: the defaults
  *
  * One valid super block is enough; of two the one with the higher serial counts, and the first
- * of equals. Returns 0; -EINVAL when this is no QNX6 volume, or one that is not understood;
- * -EIO, -ENOMEM; with one sentence in @why.
+ * of equals. When only the second one is, found near the end, what is there may be the remains of
+ * a volume in whose place something else was made: who only guesses looks at is_valid[]. Returns 0;
+ * -EINVAL when this is no QNX6 volume, or one that is not understood; -EIO, -ENOMEM; with one
+ * sentence in @why.
  */
 int qnx6_open(struct qnx6_volume **out, struct qnx6_source *source,
 	      const struct qnx6_open_options *options, char *why, size_t why_size);
@@ -94,7 +100,7 @@ struct qnx6_info {
 	uint32_t free_blocks;     /* at most num_blocks */
 	uint32_t num_inodes;      /* at most as many as the inode table holds */
 	uint32_t free_inodes;     /* at most num_inodes */
-	uint32_t flags, alloc_groups, time;
+	uint32_t flags, alloc_groups, time; /* 0 for QNX6_LAYOUT_MMI, and the version too */
 	uint16_t version_major, version_minor;
 	uint8_t volume_id[16];
 	struct qnx6_tree inodes, bitmap, long_names;
@@ -118,7 +124,8 @@ struct qnx6_node {
 /**
  * qnx6_node - read inode @number
  *
- * -ENOENT for a number that no inode has, or a free one; -EIO when the inode makes no sense.
+ * -ENOENT for a number that no inode has, or a free one; -EIO when the inode makes no sense: its
+ * type, its levels, a size that struct stat cannot hold.
  */
 int qnx6_node(struct qnx6_volume *volume, uint32_t number, struct qnx6_node *node);
 
@@ -143,12 +150,15 @@ struct qnx6_name {
 
 /**
  * qnx6_list - names of directory @dir, "." and ".." among them
- * @position: 0, or what @each got with the last name that was taken
+ * @position: 0, or what @each got with the last name that was taken; means nothing else
  * @each: returns false when it does not take the name, and no more are wanted. Not called for
  *        records that are free or damaged, which a warning is told of.
  *
- * Returns 0; -ENOTDIR; -EIO when a block of the directory cannot be read, after the names that
- * can be.
+ * Returns 0, when @each refused too; -ENOTDIR; -EIO when a block of the directory or a long name
+ * cannot be read, after the names that can be, whatever call met it.
+ *
+ * "." and ".." are left out where the volume lacks them. A directory is believed to have no more
+ * blocks than the volume, and no more than 1 GiB: the rest of a larger one counts as unreadable.
  */
 int qnx6_list(struct qnx6_volume *volume, const struct qnx6_node *dir, uint64_t position,
 	      bool (*each)(void *context, const struct qnx6_name *name, uint64_t next),
@@ -157,7 +167,9 @@ int qnx6_list(struct qnx6_volume *volume, const struct qnx6_node *dir, uint64_t 
 /**
  * qnx6_lookup - the inode number of @name in @dir
  *
- * -ENOENT; -ENAMETOOLONG beyond QNX6_LONG_NAME; -ENOTDIR.
+ * The first of equal ones, as qnx6_list() has them. A directory that lacks "." is its own, and so
+ * is the root's "..". -ENOENT; -EIO when it is not among what can be read of the directory, which
+ * is not all; -ENAMETOOLONG beyond QNX6_LONG_NAME; -ENOTDIR.
  */
 int qnx6_lookup(struct qnx6_volume *volume, const struct qnx6_node *dir, const char *name,
 		uint32_t *number);

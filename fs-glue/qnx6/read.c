@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Data of files: past the cache, straight into the caller's memory. */
-#include "tree.h"
+#include "blocks.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -111,7 +111,11 @@ ssize_t qnx6_read(struct qnx6_volume *volume, const struct qnx6_node *node, uint
 	}
 	if (!error)
 		error = flush(&batch);
-	return error ? error : (ssize_t)size;
+	if (!error)
+		return (ssize_t)size;
+	qnx6_warn(volume, "inode %u: of the %zu bytes from byte %llu on not all can be read",
+		  node->number, size, (unsigned long long)offset);
+	return error;
 }
 
 int qnx6_read_block(struct qnx6_volume *volume, uint32_t block, void *buffer)

@@ -55,7 +55,7 @@ void qnx6_records_init(struct qnx6_records *records, struct qnx6_volume *volume,
 			volume,
 			"directory %u says a size of %llu bytes; only the first %llu are looked at",
 			dir->number, (unsigned long long)dir->tree.size,
-			(unsigned long long)(records->end * sizeof(struct qnx6_entry)));
+			(unsigned long long)records->end * sizeof(struct qnx6_entry));
 	records->first = 0;
 	records->count = 0;
 }
@@ -77,8 +77,10 @@ static uint32_t signed_sum(const char *text, size_t length)
 	uint32_t sum = 0;
 
 	for (size_t i = 0; i < length; i++) {
-		int value = (signed char)text[i];
+		int value = (unsigned char)text[i];
 
+		if (value >= 0x80)
+			value -= 0x100;
 		sum = ((sum >> 1) + (uint32_t)value) ^ (sum & 1 ? 0x80000000u : 0);
 	}
 	return sum;
@@ -190,16 +192,16 @@ static bool fill(struct qnx6_records *records)
 		uint64_t offset = records->next * sizeof(struct qnx6_entry);
 		uint64_t bytes = (records->end - records->next) * sizeof(struct qnx6_entry);
 		struct qnx6_run run;
+		int error = qnx6_walk_to(&records->walk, offset >> volume->block_bits,
+					 (bytes >> volume->block_bits) + 1, &run);
 
-		if (qnx6_walk_to(&records->walk, offset >> volume->block_bits,
-				 (bytes >> volume->block_bits) + 1, &run))
-			skip_unreadable(records, offset);
-		else if (run.block == QNX6_NO_BLOCK)
+		if (!error && run.block == QNX6_NO_BLOCK) {
 			skip_blocks(records, offset, run.count);
-		else if (!read_entries(records, run.block, offset))
+			continue;
+		}
+		if (!error && !read_entries(records, run.block, offset))
 			return true;
-		else
-			skip_unreadable(records, offset);
+		skip_unreadable(records, offset);
 	}
 	return false;
 }

@@ -12,12 +12,9 @@
 #ifndef QNX6_RECORD_H
 #define QNX6_RECORD_H
 
-#include "tree.h"
+#include "blocks.h"
 
-#define QNX6_DIRECTORY_MAX ((uint64_t)1 << 30)
-
-/* Of any directory that can be scanned, below this. */
-#define QNX6_RECORDS_MAX (QNX6_DIRECTORY_MAX / sizeof(struct qnx6_entry))
+#define QNX6_DIRECTORY_MAX ((uint64_t)1 << 30) /* a record's number has 32 bits in an index */
 
 #define QNX6_RECORDS_AT_ONCE 16 /* fills the smallest block */
 

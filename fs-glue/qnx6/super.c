@@ -195,7 +195,7 @@ enum qnx6_verdict qnx6_super_read(struct qnx6_source *source, uint64_t offset,
 				  size_t why_size)
 {
 	const struct complaint to = {why, why_size, offset};
-	struct qnx6_super super;
+	struct qnx6_super super = {0};
 	enum qnx6_verdict verdict;
 
 	*view = (struct qnx6_super_view){.layout = layout, .offset = offset};

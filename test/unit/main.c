@@ -28,6 +28,8 @@ static suite_maker *const with_threads[] = {
 	device_faults_suite,
 	reset_faults_suite,
 	load_suite,
+	/* fs-glue/qnx6/ */
+	qnx6_cache_suite,
 #ifdef WITH_DRIVER
 	/* transports/, driver/ */
 	platform_suite,
@@ -38,7 +40,8 @@ static suite_maker *const with_threads[] = {
 };
 
 static suite_maker *const of_one_thread[] = {
-	ring_suite,      spin_suite,
+	ring_suite,      spin_suite,       qnx6_super_suite,      qnx6_tree_suite,
+	qnx6_node_suite, qnx6_read_suite,  qnx6_directory_suite,  qnx6_volume_suite,
 #ifdef WITH_DRIVER
 	address_suite,   iova_suite,       pci_caps_suite,        fdt_suite,
 	fdt_files_suite, discover_suite,   discover_choice_suite, options_suite,

@@ -50,5 +50,12 @@ Suite *partition_suite(void);
 Suite *names_suite(void);
 Suite *keeper_suite(void);
 Suite *privileges_suite(void);
+Suite *qnx6_super_suite(void);
+Suite *qnx6_tree_suite(void);
+Suite *qnx6_node_suite(void);
+Suite *qnx6_read_suite(void);
+Suite *qnx6_directory_suite(void);
+Suite *qnx6_cache_suite(void);
+Suite *qnx6_volume_suite(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tree.h"
+#include "blocks.h"
 
 #include <errno.h>
 

@@ -6,8 +6,8 @@
  *
  * Not shared between threads.
  */
-#ifndef QNX6_TREE_H
-#define QNX6_TREE_H
+#ifndef QNX6_BLOCKS_H
+#define QNX6_BLOCKS_H
 
 #include <stdbool.h>
 

@@ -30,8 +30,8 @@ make_disk() {
     echo "Hello from a QNX6 volume." >"$tree/hello.txt" &&
     echo "hostname=target" >"$tree/etc/system/a configuration file with quite a long name.conf" &&
     make_partitioned_disk "$disk" &&
-    "$VIO_BUILD/test/tools/mkqnx6" -s "$(($(partition_sectors "$disk" 1) * 512))" \
-      -o "$(($(partition_start "$disk" 1) * 512))" "$disk" "$tree"
+    "$VIO_BUILD/fs-glue/qnx6/make/mkqnx6fs" -q -d "$tree" --size="$(($(partition_sectors "$disk" 1) * 512))" \
+      --offset="$(($(partition_start "$disk" 1) * 512))" "$disk"
 }
 
 # While the guest runs: its lines for the reader, as they come.

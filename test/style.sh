@@ -11,8 +11,8 @@ passed=0
 failed=0
 
 # What the C library and its POSIX and Linux sides offer; everything else is somebody's.
-libc='(assert|ctype|dirent|endian|errno|fcntl|grp|inttypes|limits|poll|pthread|pwd|sched|semaphore|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|time|unistd|getopt)\.h'
-libc_system='sys/(epoll|eventfd|file|ioctl|mman|mount|prctl|resource|signalfd|socket|stat|statvfs|syscall|sysmacros|timerfd|types|uio|un|vfs|wait)\.h'
+libc='(assert|ctype|dirent|endian|errno|fcntl|grp|inttypes|limits|poll|pthread|pwd|sched|search|semaphore|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|time|unistd|getopt)\.h'
+libc_system='sys/(epoll|eventfd|file|ioctl|mman|mount|prctl|random|resource|signalfd|socket|stat|statvfs|syscall|sysmacros|timerfd|types|uio|un|vfs|wait)\.h'
 
 # result NAME VIOLATIONS: none is good.
 result() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2119,SC2120
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What test_mount.sh and test_automount.sh share: a tree with everything that a volume can hold, and how a mount is held

@@ -10,7 +10,7 @@
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-build=${1:-${VIO_BUILD:-$(dirname "$(dirname "$here")")/build}}
+build=$(realpath -m "${1:-${VIO_BUILD:-$(dirname "$(dirname "$here")")/build}}")
 shift $(($# > 0))
 total_passed=0
 total_failed=0

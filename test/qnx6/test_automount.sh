@@ -14,7 +14,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(dirname "$(dirname "$here")")
 build=${1:-$repo/build}
 driver=$build/driver/devb-virtio
-mkqnx6=$build/test/tools/mkqnx6
+mkqnx6fs=$build/fs-glue/qnx6/make/mkqnx6fs
 
 if ((EUID != 0)) || [[ ! -c /dev/fuse ]] || ! command -v qemu-storage-daemon >/dev/null; then
   echo "automount= of QNX6 is not tested: it needs root, /dev/fuse and qemu-storage-daemon (Debian: qemu-system-common)"
@@ -94,7 +94,7 @@ stop() { kill -TERM "$pid" && ends 0; }
 make_disk() {
   make_tree && truncate -s 96M "$work/disk" &&
     printf 'label: dos\n2048,131072,b3\n133120,32768,83\n165888,4096,b3\n' | sfdisk -q "$work/disk" &&
-    "$mkqnx6" -b 1024 -s 64M -o 1M "$work/disk" "$tree" && truncate -s 16M "$work/ext4" &&
+    "$mkqnx6fs" -q -b 1024 -d "$tree" --offset=1M --size=64M "$work/disk" && truncate -s 16M "$work/ext4" &&
     mkfs.ext4 -q -F "$work/ext4" && dd if="$work/ext4" of="$work/disk" bs=1M seek=65 conv=notrunc status=none
 }
 make_disk || exit
@@ -129,7 +129,7 @@ for automount in "hd0t179:$mnt" "hd0@qnx6:$mnt" "hd0@179:$mnt:qnx6:uid=42\\,work
   expect "and goes" stop
 done
 
-head -c 1M /dev/zero >"$work/bare" && "$mkqnx6" -b 4096 -s 64M "$work/bare" "$tree" || exit
+"$mkqnx6fs" -q -b 4096 -d "$tree" --size=64M "$work/bare" || exit
 stop_qsd TERM
 start_qsd "$work/bare"
 expect "a disk that is a volume as a whole" start "hd0:$mnt"

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(dirname "$(dirname "$here")")
 build=${1:-$repo/build}
 qnx6fs=$build/fs-glue/qnx6/mount/qnx6fs
-mkqnx6=$build/test/tools/mkqnx6
+mkqnx6fs=$build/fs-glue/qnx6/make/mkqnx6fs
 
 if ((EUID != 0)) || [[ ! -c /dev/fuse ]]; then
   echo "qnx6fs is not tested: it needs root and /dev/fuse"
@@ -66,11 +66,11 @@ restart() { start "$@" >"$work/output" 2>&1 || not_ok "mounting $1 again"; }
 # --- a tree with everything that a volume can hold
 
 make_tree || exit
-for order in "" -e; do
+for order in little big; do
   for size in 512 1024 2048 4096; do
-    name="blocks of $size${order:+, big-endian}"
-    # shellcheck disable=SC2086 # a flag or nothing
-    "$mkqnx6" -b "$size" $order -s 64M "$work/image" "$tree" || exit
+    name="blocks of $size, $order-endian"
+    rm -f "$work/image"
+    "$mkqnx6fs" -q -b "$size" -e "$order" -d "$tree" --size=64M "$work/image" || exit
     expect "$name: mounts" start "$work/image"
     expect "$name: names, kinds, modes, owners, times, sizes, links, targets" same_lists
     expect "$name: links of directories" links_of_directories
@@ -108,7 +108,7 @@ many() {
   local i
   rm -rf "$work/many" && mkdir "$work/many" && (cd "$work/many" && for ((i = 0; i < 20000; i++)); do echo "file $i of a great many" >"a name that is too long for a short entry $i"; done) &&
     find "$work/many" -exec touch -d @1234567890 {} + &&
-    "$mkqnx6" -s 128M "$work/many.img" "$work/many" && start "$work/many.img"
+    "$mkqnx6fs" -q -b 1k -d "$work/many" --size=128M "$work/many.img" && start "$work/many.img"
 }
 expect "20 000 files in one directory" many
 expect "all of them are listed as they are" same_lists "$mnt" "$work/many"
@@ -228,7 +228,7 @@ refuse "none is valid" 1 "super block" "$qnx6fs" "$work/bad" "$mnt"
 # A file whose time of modification nothing else in the volume is, so that its inode can be found: there, at 20, and
 # the first of its pointers at 36. This image has little-endian numbers.
 touch -d @1592635118 "$tree/sizes/65536"
-"$mkqnx6" -b 1024 -s 64M "$work/bad" "$tree" || exit
+"$mkqnx6fs" -q -b 1024 -d "$tree" --size=64M "$work/bad" || exit
 offset=$(grep -obUaP '\xee\xae\xed\x5e' "$work/bad" | head -n 1 | cut -d : -f 1)
 touch -d @1592635119 "$tree/sizes/65536"
 damage "$work/bad" $((offset + 16)) '\xff\xff\xff\x7f'

@@ -8,8 +8,8 @@ scenario_setup() {
     awk 'BEGIN { for (i = 0; i < 20000; i++) print "line", i }' >"$tree/directory/a file with a name longer than a short entry takes" &&
     ln -s ../hello "$tree/directory/link" &&
     make_partitioned_disk "$disk" &&
-    "$VIO_BUILD/test/tools/mkqnx6" -s "$(($(partition_sectors "$disk" 1) * 512))" \
-      -o "$(($(partition_start "$disk" 1) * 512))" "$disk" "$tree" || return
+    "$VIO_BUILD/fs-glue/qnx6/make/mkqnx6fs" -q -d "$tree" --size="$(($(partition_sectors "$disk" 1) * 512))" \
+      --offset="$(($(partition_start "$disk" 1) * 512))" "$disk" || return
   guest_options+=(--disk "$disk,serial=VOLUMES")
   use_program driver/devb-virtio
   use_program examples/vio-cat

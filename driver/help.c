@@ -27,6 +27,7 @@ static const char examples[] =
 	"  devb-virtio virtio vhost-user=/run/disk.sock    what another process serves\n"
 	"  devb-virtio virtio pci=0 virtio pci=1 blk ro    two disks, nobody writes\n"
 	"  devb-virtio blk automount=hd0t131:/mnt:ext4     mount a partition\n"
+	"  devb-virtio blk automount=hd0t179:/mydisk:qnx6  mount one of QNX's\n"
 	"\n"
 	"Options of QNX that have no meaning here, and the options of its file systems\n"
 	"(qnx6, dos, ...), are accepted with a note each. See devb-virtio(8).\n";

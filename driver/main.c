@@ -9,6 +9,7 @@
  *   disk.c       requests to the device; rmw.c those that are not whole blocks
  *   partition.c  a window of a disk; table.c where the windows are
  *   names.c      /dev/hd0 and its like
+ *   automount.c  what is mounted from the volumes; qnx6_automount.c what we serve ourselves
  *   privileges.c from root to `cam user=`; keeper.c what only root can do afterwards
  */
 #include <errno.h>

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "options_internal.h"
+#include "qnx6_mount.h"
 
 #define FILE_SIZE_MAX 65536 /* chosen: hundreds of lines */
 #define MBR_TYPE_MAX  255
@@ -104,6 +105,7 @@ static int check_fields(struct devb_parse *parse, const struct devb_automount *a
 			const char *value)
 {
 	const char *type = automount->partition_type;
+	char why[200];
 
 	if (!is_device(automount->device) || !automount->mountpoint)
 		return devb_parse_bad_value(parse, value);
@@ -122,6 +124,9 @@ static int check_fields(struct devb_parse *parse, const struct devb_automount *a
 				"blk automount=%.60s: expected the name of a file system, such as "
 				"ext4, found '%.20s'; leave it out to let mount(8) find it",
 				value, automount->fstype);
+	if (automount->fstype && strcmp(automount->fstype, "qnx6") == 0 &&
+	    qnx6_mount_check(automount->options, why, sizeof(why)) < 0)
+		return vio_fail(parse->err, -EINVAL, "blk automount=%.60s: %s", value, why);
 	return 0;
 }
 

@@ -412,7 +412,7 @@ const struct devb_option devb_option_table[] = {
 	VALUE(BLK, "automount", "DEVICE:DIRECTORY[:FSTYPE[:OPTIONS]]", devb_automount_add,
 	      "'DEVICE:DIRECTORY[:FSTYPE[:OPTIONS]]' or '@FILE', for example "
 	      "'automount=hd0t131:/mnt:ext4'",
-	      "mount a volume as soon as it is there; DEVICE is a name in devdir, a path, or "
+	      "mount a volume as soon as it is there, QNX6 without a loop device; DEVICE is a name in devdir, a path, or "
 	      "DISK@TYPE for a partition of that type; write \\, for a comma and \\: for a colon; "
 	      "may be repeated; automount=@FILE reads such values from a file, one a line"),
 	VALUE(BLK, "devdir", "DIRECTORY", set_devdir,

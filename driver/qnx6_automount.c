@@ -11,8 +11,8 @@
 #include "qnx6_mount.h"
 
 enum {
-	/* chosen: as far as locked memory goes for them; more work, with copies on the way */
-	MOUNTS_WITH_MEMORY = 4,
+	/* chosen: so many have memory of the device's; more work, with copies on the way */
+	WORKERS_MAX = 64,
 };
 
 struct served {
@@ -32,17 +32,25 @@ static bool is_said(const struct devb_automount *automount)
 	return automount->fstype && strcmp(automount->fstype, "qnx6") == 0;
 }
 
+/* One that says no type may have options of another, and be no mount of ours. */
+static unsigned workers_of(const struct devb_automount *automount)
+{
+	char why[200];
+	int workers = qnx6_mount_check(automount->options, why, sizeof(why));
+
+	return workers > 0 ? (unsigned)workers : QNX6_MOUNT_WORKERS;
+}
+
 size_t devb_qnx6_memory(const struct devb_options *options)
 {
-	unsigned count = 0;
+	unsigned workers = 0;
 
 	for (unsigned i = 0; i < options->automount_count; i++) {
 		const struct devb_automount *automount = &options->automounts[i];
 
-		count += is_said(automount) || !automount->fstype;
+		workers += is_said(automount) || !automount->fstype ? workers_of(automount) : 0;
 	}
-	count = count < MOUNTS_WITH_MEMORY ? count : MOUNTS_WITH_MEMORY;
-	return (size_t)count * QNX6_MOUNT_WORKERS * QNX6_MOUNT_BUFFER;
+	return (size_t)(workers < WORKERS_MAX ? workers : WORKERS_MAX) * QNX6_MOUNT_BUFFER;
 }
 
 /* On a thread of the mount: what the others give up when root is left, it never has. */

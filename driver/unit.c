@@ -226,7 +226,7 @@ void devb_unit_volume(const struct devb_unit *unit, unsigned index, struct devb_
 	volume->name = unit->names.claimed[index];
 	volume->disk = unit->names.disk;
 	volume->index = index;
-	volume->read_only = devb_disk_block(unit->disk)->read_only;
+	volume->read_only = devb_block_is_read_only(devb_disk_block(unit->disk));
 	if (index > 0) {
 		volume->mbr_type = unit->table.entries[unit->shown_index[index - 1]].mbr_type;
 	}

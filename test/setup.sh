@@ -28,7 +28,7 @@ guest_packages=(
 # qemu-system-common has qemu-storage-daemon.
 vhost_user_packages=(qemu-system-common fio)
 fuzz_packages=(clang libclang-rt-14-dev)
-bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common fuse3)
+bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common qemu-utils fdisk fuse3)
 arm64_packages=(gcc-aarch64-linux-gnu binutils qemu-system-arm)
 
 fail() {

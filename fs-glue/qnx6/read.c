@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Data of files: past the cache, straight into the caller's memory. */
+/*
+ * Data of files: past the cache, straight into the caller's memory. Small files are written one
+ * after the other and read so, and share clusters: theirs comes through the cache.
+ */
 #include "blocks.h"
 
 #include <errno.h>
@@ -7,10 +10,12 @@
 #include <string.h>
 
 #define BATCH 64
+#define SMALL (QNX6_CLUSTER / 4) /* chosen: some files at least for each cluster that is read */
 
 /* What is to be asked of the source at once. */
 struct batch {
 	struct qnx6_source *source;
+	struct qnx6_cache *cache; /* NULL: past it */
 	struct qnx6_piece pieces[BATCH];
 	unsigned count;
 };
@@ -53,6 +58,19 @@ static int add(struct batch *batch, uint64_t offset, uint8_t *buffer, size_t siz
 	return 0;
 }
 
+/* Of the data area, from @offset on. */
+static int copy(struct qnx6_cache *cache, uint64_t offset, uint8_t *buffer, size_t size)
+{
+	int error = 0;
+
+	for (size_t at = 0, part; at < size && !error; at += part) {
+		part = QNX6_CLUSTER - (offset + at) % QNX6_CLUSTER;
+		part = part < size - at ? part : size - at;
+		error = qnx6_cache_copy(cache, offset + at, buffer + at, part);
+	}
+	return error;
+}
+
 /* The blocks that @size bytes touch, the first of them from @skip on. */
 static uint64_t blocks_of(const struct qnx6_volume *volume, size_t skip, size_t size)
 {
@@ -79,9 +97,9 @@ static int add_run(struct qnx6_walk *walk, struct batch *batch, uint64_t offset,
 		memset(buffer, 0, *done);
 		return 0;
 	}
-	return add(batch,
-		   volume->info.data_offset + ((uint64_t)run.block << volume->block_bits) + skip,
-		   buffer, *done);
+	offset = ((uint64_t)run.block << volume->block_bits) + skip;
+	return batch->cache ? copy(batch->cache, offset, buffer, *done)
+			    : add(batch, volume->info.data_offset + offset, buffer, *done);
 }
 
 static size_t readable(uint64_t file_size, uint64_t offset, size_t size)
@@ -101,6 +119,7 @@ ssize_t qnx6_read(struct qnx6_volume *volume, const struct qnx6_node *node, uint
 	int error = 0;
 
 	batch.source = volume->source;
+	batch.cache = node->tree.size <= SMALL ? volume->cache : NULL;
 	batch.count = 0;
 	qnx6_walk_init(&walk, volume, &node->tree);
 	size = readable(node->tree.size, offset, size);

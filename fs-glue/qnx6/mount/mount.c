@@ -192,6 +192,14 @@ static bool is_there(const struct qnx6_mount *mount)
 	       now.major == mount->device.major && now.minor == mount->device.minor;
 }
 
+/* The kernel has ended it: unmounted, and nothing is in use any more. */
+static bool is_over(const struct qnx6_mount *mount)
+{
+	struct pollfd device = {.fd = fuse_session_fd(mount->session)};
+
+	return poll(&device, 1, 0) == 1 && (device.revents & POLLERR);
+}
+
 int qnx6_mount_close(struct qnx6_mount *mount, bool unmount)
 {
 	int rc = 0;
@@ -204,8 +212,11 @@ int qnx6_mount_close(struct qnx6_mount *mount, bool unmount)
 	    errno == EBUSY)
 		rc = -EBUSY;
 	mount_end_workers(mount);
-	/* ends the connection, and detaches; without the right to, by fusermount3 */
-	if (unmount && is_there(mount))
+	/*
+	 * Ends the connection, and detaches, without the right to by fusermount3; where there is
+	 * nothing to detach, it only frees what libfuse remembers of the mount.
+	 */
+	if (mount->is_mounted && (is_over(mount) || (unmount && is_there(mount))))
 		fuse_session_unmount(mount->session);
 	if (mount->session)
 		fuse_session_destroy(mount->session);

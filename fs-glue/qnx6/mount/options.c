@@ -151,6 +151,7 @@ int mount_parse_options(const char *text, bool is_sloppy, struct mount_settings 
 int qnx6_mount_check(const char *options, char *why, size_t why_size)
 {
 	struct mount_settings settings;
+	int rc = mount_parse_options(options, false, &settings, NULL, why, why_size);
 
-	return mount_parse_options(options, false, &settings, NULL, why, why_size);
+	return rc < 0 ? rc : (int)settings.workers;
 }

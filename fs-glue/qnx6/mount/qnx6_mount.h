@@ -62,7 +62,7 @@ struct qnx6_mount_options {
 /**
  * qnx6_mount_check - would these options be taken?
  *
- * Returns 0; -EINVAL with one sentence in @why.
+ * Returns how many threads there would be, at least 1; -EINVAL with one sentence in @why.
  */
 int qnx6_mount_check(const char *options, char *why, size_t why_size);
 

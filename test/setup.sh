@@ -7,6 +7,7 @@
 #   test/setup.sh build      compiler, build tools and libraries
 #   test/setup.sh guest      QEMU, the tools that go into guests, and their kernel
 #   test/setup.sh vhost-user the back end, and what works on it while it is killed
+#   test/setup.sh qnx6       what makes the disks, and mounts for those who are not root
 #   test/setup.sh fuzz       the compiler that has a fuzzer
 #   test/setup.sh bench      what test/bench/run.sh compares with, and measures by
 #   test/setup.sh arm64      the same for arm64: cross compiler, QEMU; libraries, tools and kernel, which are not
@@ -27,6 +28,7 @@ guest_packages=(
 )
 # qemu-system-common has qemu-storage-daemon.
 vhost_user_packages=(qemu-system-common fio)
+qnx6_packages=(qemu-system-common fuse3 attr fdisk mount util-linux e2fsprogs)
 fuzz_packages=(clang libclang-rt-14-dev)
 bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common qemu-utils fdisk fuse3)
 arm64_packages=(gcc-aarch64-linux-gnu binutils qemu-system-arm)
@@ -93,6 +95,7 @@ main() {
         fetch q35
         ;;
       vhost-user) install_packages "${vhost_user_packages[@]}" ;;
+      qnx6) install_packages "${qnx6_packages[@]}" ;;
       fuzz) install_packages "${fuzz_packages[@]}" ;;
       bench) install_packages "${bench_packages[@]}" ;;
       arm64)
@@ -100,7 +103,7 @@ main() {
         fetch arm64-mmio
         ;;
       *)
-        echo "usage: setup.sh [build] [guest] [vhost-user] [fuzz] [bench] [arm64]" >&2
+        echo "usage: setup.sh [build] [guest] [vhost-user] [qnx6] [fuzz] [bench] [arm64]" >&2
         exit 2
         ;;
     esac

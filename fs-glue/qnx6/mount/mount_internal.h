@@ -22,7 +22,7 @@
 
 /* What mount -o said of ourselves; the rest goes to the kernel. */
 struct mount_settings {
-	bool has_uid, has_gid, allow_other, default_permissions;
+	bool has_uid, has_gid, allow_other, is_private, default_permissions;
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;

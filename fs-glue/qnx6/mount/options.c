@@ -115,12 +115,14 @@ static int take(const char *option, bool is_sloppy, struct mount_settings *setti
 		settings->allow_other = true;
 	} else if (strcmp(option, "default_permissions") == 0) {
 		settings->default_permissions = true;
+	} else if (strcmp(option, "private") == 0) {
+		settings->is_private = true;
 	} else if (is_in(passed, sizeof(passed) / sizeof(passed[0]), option)) {
 		return pass(args, option);
 	} else if (!is_in(ignored, sizeof(ignored) / sizeof(ignored[0]), option) &&
 		   strncmp(option, "x-", 2) != 0 && option[0] && !is_sloppy) {
 		return refuse(option,
-			      "one of uid=, gid=, umask=, workers=, allow_other, "
+			      "one of uid=, gid=, umask=, workers=, allow_other, private, "
 			      "default_permissions or an option of mount(8)",
 			      why, why_size);
 	}
@@ -137,6 +139,7 @@ int mount_parse_options(const char *text, bool is_sloppy, struct mount_settings 
 	while (rc == 0 && (option = strsep(&rest, ",")) != NULL)
 		rc = take(option, is_sloppy, settings, args, why, why_size);
 	free(copy);
+	settings->allow_other &= !settings->is_private;
 	/* others than who mounts it get what the files' modes say, and no more */
 	settings->default_permissions |= settings->allow_other;
 	if (rc == 0 && settings->allow_other)

@@ -40,10 +40,10 @@ struct qnx6_mount_options {
 	const char *dir;  /* an existing directory; a dead mount of before is detached there */
 	const char *name; /* of the source: first field of /proc/mounts */
 	/*
-	 * As behind mount -o: uid=, gid=, umask=, workers=, allow_other, default_permissions (which
-	 * allow_other brings along), nosuid, nodev, noexec and the like. NULL: none. What makes
-	 * no difference to a volume that is only read is taken and ignored, rw too; what is not
-	 * known is refused, unless is_sloppy.
+	 * As behind mount -o: uid=, gid=, umask=, workers=, allow_other, private (which takes that
+	 * back), default_permissions (which allow_other brings along), nosuid, nodev, noexec and
+	 * the like. NULL: none. What makes no difference to a volume that is only read is taken and
+	 * ignored, rw too; what is not known is refused, unless is_sloppy.
 	 */
 	const char *options;
 	bool is_sloppy;

@@ -27,7 +27,8 @@ static const char help[] =
 	"  -s             ignore options that are not known, instead of refusing them\n"
 	"  -v             say which volume was found\n"
 	"  -o OPTION      allow_other          others than who mounts it may use it, as far as\n"
-	"                                      the files' modes let them\n"
+	"                                      the files' modes let them; root's default\n"
+	"                 private              they may not\n"
 	"                 default_permissions  the modes count for who mounts it, too\n"
 	"                 uid=N, gid=N         owner and group of all files\n"
 	"                 umask=OCTAL          permissions to take away from all files\n"
@@ -127,6 +128,9 @@ static int parse(struct request *request, int argc, char **argv)
 			     argc - optind < 2 ? ", found less" : ", found more");
 	request->special = argv[optind];
 	request->dir = argv[optind + 1];
+	/* as with every file system that root mounts */
+	if (geteuid() == 0 && add_options(request, "allow_other") < 0)
+		return usage("out of memory", "");
 	return EXIT_SUCCESS;
 }
 

@@ -236,7 +236,7 @@ without_root() {
   for task in "/proc/$(worker)"/task/*; do
     grep -q '^Uid:.20.20.20.20$' "$task/status" && grep -q '^CapPrm:.0*$' "$task/status" && grep -q '^NoNewPrivs:.1' "$task/status" || return
   done
-  (($(find "/proc/$(worker)/task" -mindepth 1 -maxdepth 1 | wc -l) >= 6))
+  (($(find "/proc/$(worker)/task" -mindepth 1 -maxdepth 1 | wc -l) >= 5))
 }
 restart "hd0t179:$mnt:qnx6" cam user=20:20
 expect "cam user=: all of it" all_of_it

@@ -71,6 +71,7 @@ done
 "$here/setup.sh" build || exit
 ! wanted guest || "$here/setup.sh" guest arm64 || exit
 ! wanted vhost-user || "$here/setup.sh" vhost-user || exit
+! wanted qnx6 || "$here/setup.sh" qnx6 || exit
 ! wanted style || part "Rules of the code" "$here/style.sh"
 part "Build" configure_and_build release
 ! wanted unit || part "Unit tests" unit_tests "$VIO_BUILD/test/unit/unit"

@@ -7,6 +7,7 @@
 #   test/setup.sh build      compiler, build tools and libraries
 #   test/setup.sh guest      QEMU, the tools that go into guests, and their kernel
 #   test/setup.sh vhost-user the back end, and what works on it while it is killed
+#   test/setup.sh qnx6       the back end of a disk with a volume, and other ways to mount one
 #   test/setup.sh bench      what test/bench/run.sh compares with, and measures by
 #   test/setup.sh arm64      the same for arm64: cross compiler, QEMU; libraries, tools and kernel, which are not
 #                            installed but unpacked below $VIO_GUEST_CACHE (default build/guest)
@@ -26,6 +27,8 @@ guest_packages=(
 )
 # qemu-system-common has qemu-storage-daemon.
 vhost_user_packages=(qemu-system-common fio)
+# fuse3: mounts by who is not root, and by mount(8). fdisk, e2fsprogs: a disk with partitions of two kinds.
+qnx6_packages=(qemu-system-common fuse3 fdisk e2fsprogs attr)
 bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common qemu-utils fdisk fuse3)
 arm64_packages=(gcc-aarch64-linux-gnu binutils qemu-system-arm)
 
@@ -91,13 +94,14 @@ main() {
         fetch q35
         ;;
       vhost-user) install_packages "${vhost_user_packages[@]}" ;;
+      qnx6) install_packages "${qnx6_packages[@]}" ;;
       bench) install_packages "${bench_packages[@]}" ;;
       arm64)
         install_packages "${guest_packages[@]}" "${arm64_packages[@]}"
         fetch arm64-mmio
         ;;
       *)
-        echo "usage: setup.sh [build] [guest] [vhost-user] [bench] [arm64]" >&2
+        echo "usage: setup.sh [build] [guest] [vhost-user] [qnx6] [bench] [arm64]" >&2
         exit 2
         ;;
     esac

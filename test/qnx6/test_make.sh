@@ -6,6 +6,7 @@
 # without it some checks are left out, and said to be.
 # shellcheck disable=SC2317 # functions called by check
 set -uo pipefail
+unset SOURCE_DATE_EPOCH
 
 build=$(cd "$1" && pwd) || exit
 mkqnx6fs=$build/fs-glue/qnx6/make/mkqnx6fs

@@ -63,21 +63,27 @@ static int emit_files(struct mk_emit *emit)
 	return 0;
 }
 
-/* FNV-1a over what a volume is made of; the contents count by their sizes and times. */
-static uint64_t digest(const struct mk_emit *emit)
+/* FNV-1a, byte by byte. */
+static uint64_t mix(uint64_t sum, uint64_t value)
+{
+	for (int i = 0; i < 8; i++, value >>= 8)
+		sum = (sum ^ (value & 0xff)) * 0x100000001b3u;
+	return sum;
+}
+
+/* Of what the volume is made of; the contents count by their sizes and times. */
+static uint64_t digest(const struct mk_scan *scan)
 {
 	uint64_t sum = 0xcbf29ce484222325u;
 
-	for (uint32_t i = 0; i < emit->scan->count; i++) {
-		const struct mk_node *node = emit->scan->nodes[i];
-		uint64_t fields[] = {node->mode, node->mtime, node->size, node->uid, node->gid};
-		const uint8_t *bytes = (const uint8_t *)fields;
-		const char *name = node->name ? node->name : "";
+	for (uint32_t i = 0; i < scan->count; i++) {
+		const struct mk_node *node = scan->nodes[i];
 
-		for (size_t j = 0; j < sizeof(fields); j++)
-			sum = (sum ^ bytes[j]) * 0x100000001b3u;
-		for (; *name; name++)
-			sum = (sum ^ (uint8_t)*name) * 0x100000001b3u;
+		sum = mix(mix(sum, node->mode), node->mtime);
+		sum = mix(mix(sum, node->uid), node->gid);
+		sum = mix(sum, node->size);
+		for (const char *c = node->name; c && *c; c++)
+			sum = mix(sum, (uint8_t)*c);
 	}
 	return sum;
 }
@@ -86,7 +92,7 @@ static uint64_t digest(const struct mk_emit *emit)
 static int choose_volume_id(const struct mk_emit *emit, uint8_t id[16])
 {
 	uint64_t fixed[2] = {htobe64((uint64_t)emit->opt->time << 32 | emit->layout->num_blocks),
-			     htobe64(digest(emit))};
+			     htobe64(digest(emit->scan))};
 	int version = emit->opt->reproducible ? 8 : 4;
 
 	if (emit->opt->has_volume_id) {

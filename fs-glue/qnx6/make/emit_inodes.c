@@ -51,6 +51,10 @@ static uint8_t bitmap_byte(const struct mk_layout *layout, uint64_t first_block)
 {
 	unsigned int byte = 0;
 
+	if (first_block + 8 <= layout->used_blocks)
+		return 0xff;
+	if (first_block >= layout->used_blocks && first_block + 8 <= layout->num_blocks)
+		return 0;
 	for (unsigned int bit = 0; bit < 8; bit++) {
 		uint64_t block = first_block + bit;
 

@@ -92,7 +92,7 @@ int mk_parse_uuid(const char *text, uint8_t id[16])
 
 int mk_parse_volume_name(const char *text, uint8_t id[16])
 {
-	size_t length = strlen(text);
+	size_t length = strnlen(text, 17);
 
 	if (length < 1 || length > 16)
 		return mk_fail("-v takes a name of 1 to 16 bytes, not \"%s\"", text);

@@ -78,7 +78,8 @@ static int append_name(struct mk_node *dir, const struct mk_node *node, char *te
 		names = reallocarray(names, count ? 2 * (size_t)count : 1, sizeof(*names));
 		if (!names) {
 			free(text);
-			return mk_fail("out of memory for a directory of %u names", count);
+			mk_fail("out of memory for a directory of %u names", count);
+			return -1;
 		}
 		dir->names = names;
 	}
@@ -115,9 +116,10 @@ int mk_scan_add_name(struct mk_scan *scan, struct mk_node *dir, struct mk_node *
 /* Puts @text, and a slash, in front of what begins at @begin. */
 static char *prepend(char *buffer, char *begin, const char *text)
 {
-	size_t length = strlen(text);
+	size_t room = (size_t)(begin - buffer);
+	size_t length = strnlen(text, room);
 
-	if (begin - buffer < (ptrdiff_t)length + 1)
+	if (length == room)
 		return begin;
 	*--begin = '/';
 	return memcpy(begin - length, text, length);

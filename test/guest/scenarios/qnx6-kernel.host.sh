@@ -10,6 +10,8 @@ scenario_setup() {
   (cd "$tree" && find . -type f -exec sha256sum {} + | LC_ALL=C sort) >"$srv/sums"
   (cd "$tree" && find . -type l -printf '%p -> %l\n' | LC_ALL=C sort) >"$srv/links"
   rm -rf "$tree"
+  make_partitioned_disk "$GUEST_RUN/disk.img" && guest_options+=(--disk "$GUEST_RUN/disk.img") || return
+  use_program driver/devb-virtio
   use_program fs-glue/qnx6/make/mkqnx6fs
   use_program fs-glue/qnx6/mount/qnx6fs
   real_volume "$(dirname "$REPO_DIR")/shared/images/nfi-qnxmount-test_image.bin" "$srv"
@@ -50,7 +52,10 @@ make_volumes() {
         # shellcheck disable=SC2046 # an option or nothing
         "$VIO_BUILD/fs-glue/qnx6/make/mkqnx6fs" -q -b "$size" -e "$order" -d "$tree" --size=2500k \
           $([[ $name != *-boot-block ]] || echo --no-boot-block) "$folder/$name" || return
-        [[ ! -x $check ]] || "$check" "$folder/$name" >&2 || return
+        [[ ! -x $check ]] || "$check" "$folder/$name" >"$GUEST_RUN/check.log" 2>&1 || {
+          cat "$GUEST_RUN/check.log" >&2
+          return 1
+        }
       done
     done
   done

@@ -56,6 +56,15 @@ on_a_device() {
     both_show /tmp/device /tmp/device && [ -e /run/kernel/guest-env ] && unmount
 }
 
+# As a script of QNX's has it, and with a directory; and the volumes beside it stay as they were.
+on_a_volume() {
+  devb-virtio virtio "$DISK0_OPTIONS" cam quiet && exits 1 'nobody answered' mkqnx6fs /dev/hd0t179 </dev/null || return
+  mkqnx6fs -q /dev/hd0t178 && mkqnx6fs -q -b 1k -d /etc /dev/hd0t179 &&
+    both_show /dev/hd0t179 /dev/hd0t179 && [ -e /run/kernel/guest-env ] && unmount || return
+  qnx6fs /dev/hd0t178 /run/ours && [ "$(ls -A /run/ours)" = .boot ] && umount /run/ours || return
+  pattern 34816 100 >/tmp/want && dd if=/dev/hd0t179.1 bs=512 count=100 status=none | cmp - /tmp/want && stop
+}
+
 mounted_is_refused() {
   local device
   truncate -s 8M /tmp/busy && mkfs.ext4 -q /tmp/busy && mount -o loop /tmp/busy /mnt || return
@@ -72,4 +81,5 @@ for image in /srv/qnx6/*; do
 done
 [ ! -e /srv/real ] || check "a volume made by QNX: the kernel and qnx6fs agree" made_by_qnx
 check "mkqnx6fs fills a block device" on_a_device
+check "mkqnx6fs fills a volume of devb-virtio" on_a_volume
 check "mkqnx6fs keeps off a mounted one" mounted_is_refused

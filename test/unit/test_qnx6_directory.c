@@ -383,6 +383,16 @@ START_TEST(test_endless)
 }
 END_TEST
 
+/* 0: it is not there */
+static void must_find_in(const struct qnx6_node *dir, const char *name, uint32_t expected)
+{
+	uint32_t number = 0;
+	int error = qnx6_lookup(volume, dir, name, &number);
+
+	ck_assert_int_eq(error, expected ? 0 : -ENOENT);
+	ck_assert_uint_eq(number, expected);
+}
+
 #define MANY 3000
 
 /* By the list of sums as by going through all: the first of equals, in front of damage too. */
@@ -405,8 +415,19 @@ START_TEST(test_large)
 		if (i % 3 == 0) /* a second one with the name of a first */
 			image_name(&image, dir, "twice", i + 1);
 	}
+	/* of equal sums, as it happens */
+	image_name(&image, dir, "costarring", 5001);
+	image_name(&image, dir, "declinate", 5002);
+	image_name(&image, dir, "zinke", 5003);
+	image_name(&image, dir, "altarage", 5004);
 	reopen();
 	node = image_node(volume, dir);
+	must_find_in(&node, "costarring", 5001);
+	must_find_in(&node, "liquid", 0);
+	must_find_in(&node, "declinate", 5002);
+	must_find_in(&node, "macallums", 0);
+	must_find_in(&node, "zinke", 5003);
+	must_find_in(&node, "altarage", 5004);
 	for (uint32_t i = 0; i < MANY; i++) {
 		uint32_t number;
 

@@ -38,7 +38,7 @@ static unsigned workers_of(const struct devb_automount *automount)
 	char why[200];
 	int workers = qnx6_mount_check(automount->options, why, sizeof(why));
 
-	return workers > 0 ? (unsigned)workers : QNX6_MOUNT_WORKERS;
+	return (unsigned)(workers > 0 ? workers : qnx6_mount_check(NULL, why, sizeof(why)));
 }
 
 size_t devb_qnx6_memory(const struct devb_options *options)

@@ -15,7 +15,7 @@ struct source {
 	struct devb_loop *loop;
 	struct devb_block *block;
 	struct vio_blk *blk;
-	atomic_uint next_thread;
+	unsigned thread; /* of the loop's */
 };
 
 struct request {
@@ -142,8 +142,7 @@ static int source_read(struct qnx6_source *head, const struct qnx6_piece *pieces
 
 	batch.source = source;
 	batch.count = 0;
-	batch.thread = atomic_fetch_add_explicit(&source->next_thread, 1, memory_order_relaxed) %
-		       devb_loop_threads(source->loop);
+	batch.thread = source->thread;
 	sem_init(&batch.done, 0, 0);
 	for (unsigned i = 0; i < count && rc == 0; i++) {
 		rc = add_piece(&batch, &pieces[i]);
@@ -173,6 +172,7 @@ static void source_close(struct qnx6_source *head)
 int devb_qnx6_source_open(struct qnx6_source **out, struct devb_loop *loop,
 			  struct devb_block *block, struct vio_blk *blk)
 {
+	static atomic_uint next_thread;
 	static const struct qnx6_source_ops ops = {
 		.read = source_read,
 		.alloc = source_alloc,
@@ -189,6 +189,7 @@ int devb_qnx6_source_open(struct qnx6_source **out, struct devb_loop *loop,
 	source->loop = loop;
 	source->block = block;
 	source->blk = blk;
+	source->thread = atomic_fetch_add(&next_thread, 1) % devb_loop_threads(loop);
 	*out = &source->head;
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A block of a disk that a loop serves, as a source of bytes for a QNX6 volume. Reads are handed
- * to the loop's threads, in turn, a whole batch at a time; the device reads into the caller's
- * memory, without a copy where that is qnx6_source_ops.alloc's.
+ * to one of the loop's threads, a whole batch at a time; the device reads into the caller's
+ * memory, without a copy where that is qnx6_source_ops.alloc's. Several sources share out the
+ * threads: for what one of them has in flight, one is enough, and soon awake.
  *
  * Any thread may read but the loop's own, which would wait for itself. A read takes no longer
  * than the disk allows its requests; after the end of the loop it is -ENODEV.

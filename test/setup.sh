@@ -7,7 +7,7 @@
 #   test/setup.sh build      compiler, build tools and libraries
 #   test/setup.sh guest      QEMU, the tools that go into guests, and their kernel
 #   test/setup.sh vhost-user the back end, and what works on it while it is killed
-#   test/setup.sh qnx6       what makes the disks, and mounts for those who are not root
+#   test/setup.sh qnx6       the back end of a disk with a volume, and other ways to mount one
 #   test/setup.sh fuzz       the compiler that has a fuzzer
 #   test/setup.sh bench      what test/bench/run.sh compares with, and measures by
 #   test/setup.sh arm64      the same for arm64: cross compiler, QEMU; libraries, tools and kernel, which are not
@@ -28,6 +28,7 @@ guest_packages=(
 )
 # qemu-system-common has qemu-storage-daemon.
 vhost_user_packages=(qemu-system-common fio)
+# fuse3: mounts by who is not root, and by mount(8). fdisk, e2fsprogs: a disk with partitions of two kinds.
 qnx6_packages=(qemu-system-common fuse3 attr fdisk mount util-linux e2fsprogs)
 fuzz_packages=(clang libclang-rt-14-dev)
 bench_packages=(fio gnuplot-nox libnbd-bin nbdkit valgrind qemu-system-common qemu-utils fdisk fuse3)

@@ -3,7 +3,7 @@
 #
 # The guest's side of test/bench/qnx6-guest-run.sh. Prints, for the host to add up:
 #
-#   list COMMAND WHO ROUND MS       WHO is automount or kernel
+#   list COMMAND WHO ROUND MS       COMMAND is ls, du or read, WHO is automount, kernel, raw or qnx6fs
 
 # shellcheck disable=SC3043 # dash has local
 # shellcheck source=../guest/rootfs/guest-checks.sh
@@ -18,6 +18,7 @@ list() {
   case $1 in
     ls) ls -lnR "$2" ;;
     du) du -a "$2" ;;
+    read) dd if="$2" of=/dev/null bs=1M count=256 2>&1 ;;
   esac
 }
 
@@ -28,7 +29,7 @@ measure() {
   start=$(uptime_ms)
   list "$1" "$4" >/tmp/list || return
   end=$(uptime_ms)
-  [ "$(wc -l </tmp/list)" -gt 20000 ] && tell "list $1 $2 $3 $((end - start))"
+  { [ "$1" = read ] || [ "$(wc -l </tmp/list)" -gt 20000 ]; } && tell "list $1 $2 $3 $((end - start))"
 }
 
 by_automount() {
@@ -40,15 +41,22 @@ by_the_kernel() {
     measure "$1" kernel "$2" /mnt && umount /mnt && stop
 }
 
+read_all() {
+  devb-virtio virtio "$DISK0_OPTIONS" cam quiet blk automount=hd0t179:/mydisk:qnx6 && qnx6fs /dev/hd0t179 /mnt &&
+    measure read automount "$1" /mydisk/file && measure read raw "$1" /dev/hd0 && measure read qnx6fs "$1" /mnt/file &&
+    umount /mnt && stop
+}
+
 all_rounds() {
   local round command
   for round in $(seq "$ROUNDS"); do
     for command in ls du; do
       by_automount $command "$round" && by_the_kernel $command "$round" || return
     done
+    read_all "$round" || return
   done
 }
 
 load_modules fuse loop qnx6
 dmesg -n 1
-check -t $((ROUNDS * 90)) "measured" all_rounds
+check -t $((ROUNDS * 120)) "measured" all_rounds

@@ -141,6 +141,7 @@ expect "by a single thread" same_content
 expect "stopped as well" stop
 
 # As where /dev/fuse is for everybody; nobody else sees that here.
+# shellcheck disable=SC2016 # the inner shell's
 by_anybody() {
   mknod "$work/fuse" c 10 229 && chmod 666 "$work/fuse" && chown 65534 "$mnt" && chmod 644 "$image" &&
     unshare -m bash -c 'mount --bind "$1/fuse" /dev/fuse && as_nobody "$qnx6fs" "$1/image" "$1/mnt" && is_mounted &&
@@ -187,6 +188,7 @@ expect "which the next one takes the place of" start "$image"
 expect "and works" same_lists
 expect "and ends" stop
 # As if it were installed; nobody else sees that here.
+# shellcheck disable=SC2016 # the inner shell's
 by_mount() {
   unshare -m bash -c 'mount -t tmpfs none /usr/local/sbin && ln -s "$qnx6fs" /usr/local/sbin/ &&
     mount -t fuse.qnx6fs -o noatime "$1/image" "$mnt" && cmp "$1/tree/hello" "$mnt/hello" && umount "$mnt"' by_mount "$work"

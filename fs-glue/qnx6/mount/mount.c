@@ -13,8 +13,8 @@
 
 enum {
 	GREETING_LIMIT_MS = 5000, /* chosen: the kernel has it ready when the mount is made */
-	/* chosen: what keeps the threads busy for one program that reads in order */
-	READ_AHEAD = QNX6_MOUNT_WORKERS * QNX6_MOUNT_BUFFER,
+	/* chosen: what keeps a few threads busy for one program that reads in order */
+	READ_AHEAD = 4 * QNX6_MOUNT_BUFFER,
 };
 
 /* What libfuse says of a failure, of which it returns no more than that there is one. */

@@ -5,9 +5,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* By default; chosen: each has memory, that may be locked. */
+#define WORKERS_LEAST 2u
+#define WORKERS_MOST  8u
 
 /* libfuse knows these and hands them on. */
 static const char *const passed[] = {"suid", "nosuid", "dev",     "nodev",
@@ -129,13 +134,26 @@ static int take(const char *option, bool is_sloppy, struct mount_settings *setti
 	return 0;
 }
 
+/*
+ * As many as there are CPUs: more get in the way of who reads where the source is quick, and where
+ * it is slow, two keep it busy as long as they read ahead.
+ */
+static unsigned default_workers(void)
+{
+	cpu_set_t set;
+	unsigned cpus =
+		sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+
+	return cpus < WORKERS_LEAST ? WORKERS_LEAST : cpus > WORKERS_MOST ? WORKERS_MOST : cpus;
+}
+
 int mount_parse_options(const char *text, bool is_sloppy, struct mount_settings *settings,
 			struct fuse_args *args, char *why, size_t why_size)
 {
 	char *copy = strdup(text ? text : ""), *rest = copy, *option;
 	int rc = copy ? 0 : -ENOMEM;
 
-	*settings = (struct mount_settings){.workers = QNX6_MOUNT_WORKERS};
+	*settings = (struct mount_settings){.workers = default_workers()};
 	while (rc == 0 && (option = strsep(&rest, ",")) != NULL)
 		rc = take(option, is_sloppy, settings, args, why, why_size);
 	free(copy);

@@ -31,7 +31,6 @@
 
 struct qnx6_mount;
 
-#define QNX6_MOUNT_WORKERS     4u /* by default */
 #define QNX6_MOUNT_WORKERS_MAX 64u
 /* What each of them takes from the source's alloc. */
 #define QNX6_MOUNT_BUFFER (1u << 20)

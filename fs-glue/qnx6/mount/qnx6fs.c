@@ -32,7 +32,8 @@ static const char help[] =
 	"                 default_permissions  the modes count for who mounts it, too\n"
 	"                 uid=N, gid=N         owner and group of all files\n"
 	"                 umask=OCTAL          permissions to take away from all files\n"
-	"                 workers=N            threads that serve it, 1 to 64 (default 4)\n"
+	"                 workers=N            threads that serve it, 1 to 64 (default: as\n"
+	"                                      many as CPUs, but 2 at least and 8 at most)\n"
 	"                 nosuid, nodev, noexec, dev, suid, ... as for mount(8)\n"
 	"      --help     print this\n"
 	"      --version  print the version\n";

@@ -7,6 +7,7 @@
 #   ls, du   20 000 files in 20 directories with their attributes, each time from a fresh start of the daemon, against
 #            the kernel's qnx6 driver on a loop device over the same volume's file. ls -lR formats and sorts, du asks for
 #            the attributes alone.
+#   one      the same by du, all 20 000 in one directory
 #   read     256 MiB in order, against the raw volume through FUSE, and qnx6fs on the volume's file
 #
 #   test/bench/qnx6-guest-run.sh [ROUNDS [MACHINE]]      default: 5 rounds on q35
@@ -27,7 +28,10 @@ trap 'exit 143' TERM
 make_disk() {
   local disk=$1 tree=$GUEST_RUN/tree i j
   for i in {1..20}; do
-    mkdir -p "$tree/$i" && for j in {1..1000}; do echo "file $j of directory $i" >"$tree/$i/file $j"; done
+    mkdir -p "$tree/many/$i" "$tree/one" && for j in {1..1000}; do
+      echo "file $j of directory $i" >"$tree/many/$i/file $j"
+      : >"$tree/one/file $i $j"
+    done
   done
   dd if=/dev/zero of="$tree/file" bs=1M count=256 status=none && truncate -s 449M "$disk" && printf 'label: dos\n2048,,b3\n' | sfdisk -q "$disk" &&
     "$VIO_BUILD/fs-glue/qnx6/make/mkqnx6fs" -q -b 4096 -d "$tree" --offset=1M --size=448M "$disk" && rm -rf "$tree"
@@ -65,6 +69,7 @@ report() {
       printf "%-8s %12s %12s %-8s %s\n", "what", "automount", "the other", "", "ratio (min..max)"
       line("ls", "kernel", 1)
       line("du", "kernel", 1)
+      line("one", "kernel", 1)
       line("read", "raw", 0.8)
       line("read", "qnx6fs", 2)
     }' "$GUEST_RUN/results"

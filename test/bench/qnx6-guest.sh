@@ -3,7 +3,7 @@
 #
 # The guest's side of test/bench/qnx6-guest-run.sh. Prints, for the host to add up:
 #
-#   list COMMAND WHO ROUND MS       COMMAND is ls, du or read, WHO is automount, kernel, raw or qnx6fs
+#   list COMMAND WHO ROUND MS       COMMAND is ls, du, one or read, WHO is automount, kernel, raw or qnx6fs
 
 # shellcheck disable=SC3043 # dash has local
 # shellcheck source=../guest/rootfs/guest-checks.sh
@@ -16,8 +16,9 @@ tell() {
 
 list() {
   case $1 in
-    ls) ls -lnR "$2" ;;
-    du) du -a "$2" ;;
+    ls) ls -lnR "$2/many" ;;
+    du) du -a "$2/many" ;;
+    one) du -a "$2/one" ;;
     read) dd if="$2" of=/dev/null bs=1M count=256 2>&1 ;;
   esac
 }
@@ -50,7 +51,7 @@ read_all() {
 all_rounds() {
   local round command
   for round in $(seq "$ROUNDS"); do
-    for command in ls du; do
+    for command in ls du one; do
       by_automount $command "$round" && by_the_kernel $command "$round" || return
     done
     read_all "$round" || return

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -550,6 +551,84 @@ static void removal(unsigned queues)
 	close_all();
 }
 
+/* Tasks of several threads, posted until the loop refuses them. */
+struct poster {
+	pthread_t thread;
+	unsigned index; /* of the loop's thread */
+	unsigned accepted;
+	atomic_uint ran, refused;
+};
+
+struct posted {
+	struct devb_loop_task task; /* first */
+	struct poster *poster;
+};
+
+static void run_posted(struct devb_loop_task *task, int result)
+{
+	struct posted *posted = (struct posted *)task;
+
+	atomic_fetch_add(result < 0 ? &posted->poster->refused : &posted->poster->ran, 1);
+	free(posted);
+}
+
+/* Faster than they are run, but not without a bound. */
+static void wait_for_room(const struct poster *poster)
+{
+	while (poster->accepted - poster->ran - poster->refused > 1000) {
+		sched_yield();
+	}
+}
+
+static void *post(void *argument)
+{
+	struct poster *poster = argument;
+
+	for (;;) {
+		struct posted *posted = calloc(1, sizeof(*posted));
+
+		posted->task.run = run_posted;
+		posted->poster = poster;
+		if (devb_loop_post(all.loop, poster->index, &posted->task) < 0) {
+			free(posted);
+			return NULL;
+		}
+		poster->accepted++;
+		wait_for_room(poster);
+	}
+}
+
+/* Each that is accepted runs once, however the loop ends meanwhile. */
+static void posts(bool by_itself)
+{
+	struct sim_options o = options_of_queues(QUEUES_MAX, true);
+	struct poster posters[2 * QUEUES_MAX] = {{0}};
+	unsigned lost = 0, ran = 0;
+
+	open_all(&o, VIO_POLL_AUTO);
+	for (unsigned i = 0; i < 2 * QUEUES_MAX; i++) {
+		posters[i].index = i % devb_loop_threads(all.loop);
+		pthread_create(&posters[i].thread, NULL, post, &posters[i]);
+	}
+	for (unsigned start = now_ms(); posters[0].ran < 1000 && now_ms() - start < LIMIT_MS;) {
+		poll(NULL, 0, 1);
+	}
+	close_file();
+	if (by_itself) {
+		umount2(dir, MNT_DETACH);
+		wait_for(&ended, 0);
+	}
+	check(devb_loop_stop(all.loop) == 0 && ended == by_itself, "ends while tasks are posted");
+	for (unsigned i = 0; i < 2 * QUEUES_MAX; i++) {
+		pthread_join(posters[i].thread, NULL);
+		ran += posters[i].ran;
+		lost += posters[i].accepted - posters[i].ran - posters[i].refused;
+	}
+	check(lost == 0 && ran >= 1000, "of %u tasks that ran, and those refused, none is lost",
+	      ran);
+	close_all();
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -573,6 +652,8 @@ int main(void)
 	failure();
 	unmounted();
 	stopped_under_load();
+	posts(false);
+	posts(true);
 	rmdir(dir);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed ? 1 : 0;

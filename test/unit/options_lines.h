@@ -349,6 +349,10 @@ static const struct bad {
 	{"blk automount=hd0@256:/mnt", {"partition type", "'256'"}},
 	{"blk automount=hd0@ntfs:/mnt", {"partition type", "'ntfs'", "qnx6"}},
 	{"blk automount=hd0:/mnt:-o", {"file system", "'-o'"}},
+	{"blk automount=hd0:/mnt:qnx6:nonsense", {"'nonsense'", "umask="}},
+	{"blk automount=hd0:/mnt:qnx6:ro\\,uid=me", {"'uid=me'", "number of a user"}},
+	{"blk automount=hd0:/mnt:qnx6:workers=65", {"'workers=65'", "1 to 64"}},
+	{"blk automount=hd0:/mnt:qnx6:umask=888", {"'umask=888'", "octal"}},
 	{"blk automount=hd0:/mnt:ext4:ro,nosuid", {"unknown option 'nosuid'"}},
 	/* the wrong group */
 	{"blk smem=0xa003c00,irq=78",

@@ -106,6 +106,18 @@ else
 fi
 never_there() { ! cat "$mnt/none" && ! cat "$mnt/none" && ! ls "$mnt/$(name_of 600)" && ! ls "$mnt/hello/x"; }
 expect "what is not there is not there" never_there
+# The process stands still, so what can be done meanwhile the kernel does by itself.
+without_asking() {
+  local status
+  drop_caches
+  ls -f "$mnt/sizes" && cat "$mnt/hello" || return
+  kill -STOP "$pid"
+  (cd "$tree" && find sizes -type f) | (cd "$mnt" && timeout 10 xargs stat -c '%n %s') && timeout 10 cat "$mnt/hello"
+  status=$?
+  kill -CONT "$pid"
+  return "$status"
+}
+expect "names bring their attributes along, and what was read is kept" without_asking
 expect "stopped" stop
 
 many() {

@@ -112,7 +112,7 @@ without_asking() {
   drop_caches
   ls -f "$mnt/sizes" && cat "$mnt/hello" || return
   kill -STOP "$pid"
-  (cd "$tree" && find sizes -type f) | (cd "$mnt" && timeout 10 xargs stat -c '%n %s') && timeout 10 cat "$mnt/hello"
+  (cd "$tree" && find sizes -type f -printf "$mnt/%p\n") | timeout 10 xargs stat -c '%n %s' && timeout 10 cat "$mnt/hello"
   status=$?
   kill -CONT "$pid"
   return "$status"

@@ -76,7 +76,7 @@ static void fill(const struct qnx6_mount *mount, const struct qnx6_node *node, s
 		.st_gid = settings->has_gid ? settings->gid : node->gid,
 		.st_size = (off_t)node->tree.size,
 		.st_blocks = (blkcnt_t)qnx6_node_blocks(mount->volume, node),
-		.st_blksize = qnx6_info(mount->volume)->block_size,
+		.st_blksize = (blksize_t)qnx6_info(mount->volume)->block_size,
 		.st_atim.tv_sec = node->atime,
 		.st_mtim.tv_sec = node->mtime,
 		.st_ctim.tv_sec = node->ctime,

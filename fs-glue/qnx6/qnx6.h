@@ -132,6 +132,9 @@ int qnx6_node(struct qnx6_volume *volume, uint32_t number, struct qnx6_node *nod
 /* The bytes that @node has blocks for, in units of 512 as in struct stat; an upper bound. */
 uint64_t qnx6_node_blocks(const struct qnx6_volume *volume, const struct qnx6_node *node);
 
+/* bytes; files of no more are read a good many at a time, and kept as metadata is */
+#define QNX6_SMALL_FILE 16384u
+
 /**
  * qnx6_read - up to @size bytes from @offset on
  *

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define BATCH 64
-#define SMALL (QNX6_CLUSTER / 4) /* chosen: some files at least for each cluster that is read */
+_Static_assert(QNX6_SMALL_FILE * 4 <= QNX6_CLUSTER, "some files for each cluster that is read");
 
 /* What is to be asked of the source at once. */
 struct batch {
@@ -119,7 +119,7 @@ ssize_t qnx6_read(struct qnx6_volume *volume, const struct qnx6_node *node, uint
 	int error = 0;
 
 	batch.source = volume->source;
-	batch.cache = node->tree.size <= SMALL ? volume->cache : NULL;
+	batch.cache = node->tree.size <= QNX6_SMALL_FILE ? volume->cache : NULL;
 	batch.count = 0;
 	qnx6_walk_init(&walk, volume, &node->tree);
 	size = readable(node->tree.size, offset, size);

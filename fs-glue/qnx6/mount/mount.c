@@ -168,6 +168,7 @@ int qnx6_mount_open(struct qnx6_mount **out, struct qnx6_volume *volume, struct 
 	*out = NULL;
 	if (!mount)
 		return out_of_memory(why, why_size);
+	pthread_mutex_init(&mount->leader, NULL);
 	mount->volume = volume;
 	mount->source = source;
 	mount->started = options->started;
@@ -220,6 +221,7 @@ int qnx6_mount_close(struct qnx6_mount *mount, bool unmount)
 		fuse_session_unmount(mount->session);
 	if (mount->session)
 		fuse_session_destroy(mount->session);
+	pthread_mutex_destroy(&mount->leader);
 	free(mount->dir);
 	free(mount);
 	return rc;

@@ -33,6 +33,7 @@ struct mount_settings {
 struct worker {
 	struct qnx6_mount *mount;
 	pthread_t thread;
+	bool is_leader;
 	struct fuse_buf message;
 	/* QNX6_MOUNT_BUFFER bytes for what files hold: the device may still write to them */
 	void *data;
@@ -57,7 +58,8 @@ struct qnx6_mount {
 	bool is_greeted;
 	atomic_bool has_ended; /* nothing comes from the kernel any more */
 	atomic_bool is_closing;
-	unsigned worker_count; /* threads that run */
+	pthread_mutex_t leader; /* of who waits for the kernel; see serve.c */
+	unsigned worker_count;  /* threads that run */
 	struct worker *workers;
 };
 
@@ -73,6 +75,8 @@ int mount_start_workers(struct qnx6_mount *mount, char *why, size_t why_size);
 void mount_end_workers(struct qnx6_mount *mount);
 /* Of the thread that calls it. */
 struct worker *mount_worker(void);
+/* Before it waits for the disk: another thread takes what comes meanwhile. */
+void mount_let_lead(struct worker *worker);
 
 /* operations.c */
 extern const struct fuse_lowlevel_ops mount_operations;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The threads. They wait in read(2), each of them: the kernel wakes one for a request, where
- * poll(2) would have it wake all.
+ * The threads. One of them, the leader, waits for what the kernel asks, and answers itself what
+ * takes no time; before it waits for the disk it lets another lead. So as long as there are
+ * names and attributes to tell, one thread tells them all: they come one after the other, and
+ * to wake a different thread for each takes longer than the answer.
  */
 #include "mount_internal.h"
 
@@ -17,6 +19,26 @@ struct worker *mount_worker(void)
 	return this_worker;
 }
 
+static void lead(struct worker *worker)
+{
+	if (!worker->is_leader)
+		pthread_mutex_lock(&worker->mount->leader);
+	worker->is_leader = true;
+}
+
+void mount_let_lead(struct worker *worker)
+{
+	if (!worker->is_leader)
+		return;
+	worker->is_leader = false;
+	pthread_mutex_unlock(&worker->mount->leader);
+}
+
+static void was_ended(void *worker)
+{
+	mount_let_lead(worker);
+}
+
 /*
  * The only place where a thread can be told to end, so that nothing is half done. Returns the
  * size of the message, 0 when the mount is gone, or a negative errno.
@@ -25,9 +47,12 @@ static int receive(struct worker *worker)
 {
 	int size;
 
+	lead(worker);
+	pthread_cleanup_push(was_ended, worker);
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
 	size = fuse_session_receive_buf(worker->mount->session, &worker->message);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_cleanup_pop(0);
 	return size;
 }
 
@@ -56,6 +81,7 @@ static void *serve(void *argument)
 			break;
 		fuse_session_process_buf(mount->session, &worker->message);
 	}
+	mount_let_lead(worker);
 	note_end(mount);
 	return NULL;
 }

@@ -133,6 +133,13 @@ another_id() {
   ! cmp <(dd if=one bs=1 skip=$((0x2020)) count=16 status=none) <(dd if=two bs=1 skip=$((0x2020)) count=16 status=none)
 }
 
+# With so few inodes nothing is written to where the first volume had its super block.
+older_is_gone() {
+  rm -rf v little && mkdir little && echo new >little/new &&
+    "$mkqnx6fs" -q -T 1 -b 1024 -i 16 --size=1m v && "$mkqnx6fs" -q -T 2 -b 1024 -i 16 --no-boot-block -d little v &&
+    "$compare" v little 2
+}
+
 # field OFFSET LENGTH: a number in the first super block of the big-endian volume small, in hexadecimal.
 field() {
   od -An -v -tx1 -j $((0x2000 + $1)) -N "$2" small | tr -d ' \n'
@@ -354,6 +361,7 @@ check "what holds something is overwritten with -q or somebody's yes alone" asks
 check "what is blank is not asked for" blank_is_not_asked_for
 check "a file that changes meanwhile is noticed, and the host cut back" changes_meanwhile
 check "what lies around the volume stays" outside_stays
+check "a volume with a boot block is not found in one without" older_is_gone
 check "a host larger than the volume keeps its size" larger_host_keeps_its_size
 check "every option that can't be kept is refused in one sentence" refused_options
 check "a name that QNX6 forbids is refused" refused_source "bad.name has a byte 0x07" touch $'bad\aname'

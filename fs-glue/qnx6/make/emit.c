@@ -186,12 +186,16 @@ static int emit_boot_block(struct mk_emit *emit)
 	return mk_image_write(emit->image, &block, sizeof(block));
 }
 
-/* No volume that was here before may be found any more. */
+/*
+ * No volume that was here before may be found any more: one with a boot block had its first
+ * super block where this one may have blocks that nothing is written to.
+ */
 static int emit_blank_areas(struct mk_emit *emit)
 {
+	uint64_t end = emit->layout->super2 < QNX6_DATA ? emit->layout->super2 : QNX6_DATA;
+
 	if (mk_image_seek(emit->image, 0) || emit_boot_block(emit) ||
-	    mk_image_zero(emit->image,
-			  emit->layout->data - (emit->image->position + emit->image->filled)))
+	    mk_image_zero(emit->image, end - (emit->image->position + emit->image->filled)))
 		return -1;
 	if (mk_image_seek(emit->image, emit->layout->super2))
 		return -1;

@@ -131,7 +131,7 @@ static int copy_link(struct mk_emit *emit, const struct mk_node *node, const str
 
 int mk_emit_file(struct mk_emit *emit, const struct mk_node *node, const struct mk_tree *tree)
 {
-	if (!tree->row[0].count && !S_ISREG(node->mode))
+	if (!S_ISREG(node->mode) && !S_ISLNK(node->mode))
 		return 0;
 	if (mk_emit_seek(emit, tree->row[0].first) || open_dir_of(emit, node))
 		return -1;

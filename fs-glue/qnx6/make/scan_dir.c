@@ -38,6 +38,9 @@ static int check_name(const struct place *place, const char *name)
 		if (*c < 0x20 || *c == 0x7f || *c == 0xff)
 			return mk_fail("the name of %s has a byte 0x%02x, which QNX6 forbids",
 				       path(place, name), *c);
+	if (strlen(name) > QNX6_LONG_NAME)
+		return mk_fail("the name of %s is longer than the %d bytes that QNX6 has for one",
+			       path(place, name), QNX6_LONG_NAME);
 	return 0;
 }
 

@@ -15,10 +15,12 @@ static void request(int signal)
 void mk_stop_catch(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = request};
+	struct sigaction action = {.sa_handler = request}, before;
 
+	/* nohup(1) and others have some ignored */
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
+		if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
 }
 
 bool mk_stop_requested(void)

@@ -387,6 +387,9 @@ static void wait_for_something(struct loop_thread *thread)
 	bool is_busy = devb_disk_in_flight(thread->queue) > 0;
 
 	prepare(thread);
+	/* a burst may have ended with what it was to listen for */
+	listen_for_calls(thread);
+	start_tick(thread);
 	if (is_busy && spin(thread)) {
 		return;
 	}

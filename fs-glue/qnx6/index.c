@@ -114,7 +114,7 @@ static struct index *make(struct qnx6_volume *volume, const struct qnx6_node *di
 	}
 	free(index->names);
 	index->names = NULL;
-	index->count = 0;
+	index->count = index->room = 0;
 	return index;
 }
 

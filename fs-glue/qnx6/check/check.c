@@ -36,6 +36,7 @@ static bool alloc_inodes(struct check *check)
 	const struct qnx6_info *info = check->info;
 	uint64_t room = (uint64_t)info->num_blocks * (info->block_size / sizeof(struct qnx6_inode));
 
+	room = room < UINT32_MAX ? room : UINT32_MAX - 1; /* they are counted from 1 */
 	check->num_inodes = info->num_inodes < room ? info->num_inodes : (uint32_t)room;
 	check->inodes = calloc((size_t)check->num_inodes + 1, sizeof(*check->inodes));
 	return check->inodes;

@@ -9,6 +9,7 @@
 
 #include "privileges.h"
 #include "qnx6_mount.h"
+#include "qnx6_source.h"
 
 enum {
 	/* chosen: so many have memory of the device's; more work, with copies on the way */
@@ -80,6 +81,8 @@ static void warn(void *context, const char *text)
 
 static void close_one(struct served *served)
 {
+	/* nobody is to wait for a disk that does not answer, request after request */
+	devb_qnx6_source_end(served->source);
 	qnx6_mount_close(served->mount, false);
 	qnx6_close(served->volume);
 	qnx6_source_close(served->source);

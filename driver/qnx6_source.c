@@ -16,6 +16,7 @@ struct source {
 	struct devb_block *block;
 	struct vio_blk *blk;
 	unsigned thread; /* of the loop's */
+	atomic_bool has_ended;
 };
 
 struct request {
@@ -75,6 +76,9 @@ static int run(struct batch *batch)
 
 	if (batch->count == 0) {
 		return 0;
+	}
+	if (atomic_load(&batch->source->has_ended)) {
+		return -ENODEV;
 	}
 	batch->task.run = submit;
 	batch->result = 0;
@@ -162,6 +166,13 @@ static void *source_alloc(struct qnx6_source *head, size_t size)
 static void source_free(struct qnx6_source *head, void *memory, size_t size)
 {
 	vio_blk_free(((struct source *)head)->blk, memory, size);
+}
+
+void devb_qnx6_source_end(struct qnx6_source *head)
+{
+	if (head) {
+		atomic_store(&((struct source *)head)->has_ended, true);
+	}
 }
 
 static void source_close(struct qnx6_source *head)

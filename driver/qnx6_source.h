@@ -27,4 +27,7 @@
 int devb_qnx6_source_open(struct qnx6_source **out, struct devb_loop *loop,
 			  struct devb_block *block, struct vio_blk *blk);
 
+/* Any thread: what is in flight is finished, all else is -ENODEV from now on. NULL is allowed. */
+void devb_qnx6_source_end(struct qnx6_source *source);
+
 #endif

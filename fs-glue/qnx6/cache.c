@@ -161,6 +161,7 @@ static struct way *get_way(struct qnx6_cache *cache, struct set *set, uint64_t c
 	struct way *way = find_way(cache, set, cluster);
 
 	while (way && way->state == WAY_LOADING) {
+		qnx6_source_waits(cache->source);
 		pthread_cond_wait(&set->loaded, &set->lock);
 		way = find_way(cache, set, cluster);
 	}

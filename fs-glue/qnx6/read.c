@@ -25,9 +25,10 @@ static int flush(struct batch *batch)
 	unsigned count = batch->count;
 
 	batch->count = 0;
-	if (count && batch->source->ops->read(batch->source, batch->pieces, count))
-		return -EIO;
-	return 0;
+	if (!count)
+		return 0;
+	qnx6_source_waits(batch->source);
+	return batch->source->ops->read(batch->source, batch->pieces, count) ? -EIO : 0;
 }
 
 /* Behind the last piece, in the source and in memory. */

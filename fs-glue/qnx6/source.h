@@ -34,17 +34,29 @@ struct qnx6_source_ops {
 	void (*close)(struct qnx6_source *source);
 };
 
-/* The head of every source, filled in by who made it; constant. */
+/* The head of every source, filled in by who made it. */
 struct qnx6_source {
 	const struct qnx6_source_ops *ops;
 	uint64_t size; /* bytes */
+	/*
+	 * Called on each thread that is going to wait for what is read, by itself or by another
+	 * one. NULL: nobody wants to know. Set while nothing reads.
+	 */
+	void (*waits)(void);
 };
+
+static inline void qnx6_source_waits(const struct qnx6_source *source)
+{
+	if (source->waits)
+		source->waits();
+}
 
 static inline int qnx6_source_read(struct qnx6_source *source, uint64_t offset, void *buffer,
 				   size_t size)
 {
 	const struct qnx6_piece piece = {offset, buffer, size};
 
+	qnx6_source_waits(source);
 	return source->ops->read(source, &piece, 1);
 }
 

@@ -368,7 +368,7 @@ void image_source(struct image_source *source, const struct image *image)
 	static const struct qnx6_source_ops ops = {.read = read_pieces};
 
 	memset(source, 0, sizeof(*source));
-	source->head = (struct qnx6_source){&ops, image->size};
+	source->head = (struct qnx6_source){.ops = &ops, .size = image->size};
 	source->image = image;
 }
 

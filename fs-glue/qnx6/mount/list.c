@@ -10,6 +10,7 @@ struct listing {
 	bool with_attributes;
 	char *names;
 	size_t size, used;
+	bool is_failing; /* and may take long for each: the rest comes without attributes */
 };
 
 /* One name that is none would have the kernel refuse all. */
@@ -40,6 +41,7 @@ static bool take(void *context, const struct qnx6_name *name, uint64_t next)
 	struct qnx6_mount *mount = mount_of(listing->req);
 	struct fuse_entry_param entry;
 	size_t size;
+	int rc;
 
 	if (!is_name(name)) {
 		mount_warn(mount,
@@ -49,8 +51,10 @@ static bool take(void *context, const struct qnx6_name *name, uint64_t next)
 		return true;
 	}
 	/* one that cannot be read, the kernel asks for when somebody else does, and hears why */
-	if (mount_entry(mount, name->inode, &entry) < 0)
+	rc = listing->is_failing ? -EIO : mount_entry(mount, name->inode, &entry);
+	if (rc < 0)
 		entry = (struct fuse_entry_param){.attr.st_ino = name->inode};
+	listing->is_failing |= rc < 0 && rc != -ENOENT;
 	/* these are never looked up, and so never forgotten */
 	if (is_dots(name->text))
 		entry.ino = 0;

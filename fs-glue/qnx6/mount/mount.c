@@ -169,6 +169,7 @@ int qnx6_mount_open(struct qnx6_mount **out, struct qnx6_volume *volume, struct 
 	if (!mount)
 		return out_of_memory(why, why_size);
 	pthread_mutex_init(&mount->leader, NULL);
+	sem_init(&mount->has_started, 0, 0);
 	mount->volume = volume;
 	mount->source = source;
 	mount->started = options->started;
@@ -221,6 +222,7 @@ int qnx6_mount_close(struct qnx6_mount *mount, bool unmount)
 		fuse_session_unmount(mount->session);
 	if (mount->session)
 		fuse_session_destroy(mount->session);
+	sem_destroy(&mount->has_started);
 	pthread_mutex_destroy(&mount->leader);
 	free(mount->dir);
 	free(mount);

@@ -13,6 +13,7 @@
 #define FUSE_USE_VERSION 314
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include <fuse_lowlevel.h>
@@ -59,6 +60,7 @@ struct qnx6_mount {
 	atomic_bool has_ended; /* nothing comes from the kernel any more */
 	atomic_bool is_closing;
 	pthread_mutex_t leader; /* of who waits for the kernel; see serve.c */
+	sem_t has_started;      /* each of them */
 	unsigned worker_count;  /* threads that run */
 	struct worker *workers;
 };
@@ -75,8 +77,6 @@ int mount_start_workers(struct qnx6_mount *mount, char *why, size_t why_size);
 void mount_end_workers(struct qnx6_mount *mount);
 /* Of the thread that calls it. */
 struct worker *mount_worker(void);
-/* Before it waits for the disk: another thread takes what comes meanwhile. */
-void mount_let_lead(struct worker *worker);
 
 /* operations.c */
 extern const struct fuse_lowlevel_ops mount_operations;

@@ -208,9 +208,6 @@ static void read_file(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	(void)file;
 	if (size > QNX6_MOUNT_BUFFER)
 		size = QNX6_MOUNT_BUFFER;
-	/* smaller ones come from what is kept */
-	if (rc == 0 && node.tree.size > QNX6_SMALL_FILE)
-		mount_let_lead(worker);
 	if (rc == 0)
 		rc = qnx6_read(mount->volume, &node, (uint64_t)offset, worker->data, size);
 	if (rc < 0)

@@ -26,7 +26,7 @@ static void lead(struct worker *worker)
 	worker->is_leader = true;
 }
 
-void mount_let_lead(struct worker *worker)
+static void let_lead(struct worker *worker)
 {
 	if (!worker->is_leader)
 		return;
@@ -36,7 +36,14 @@ void mount_let_lead(struct worker *worker)
 
 static void was_ended(void *worker)
 {
-	mount_let_lead(worker);
+	let_lead(worker);
+}
+
+/* On any thread that reads the volume, who mounts it too. */
+static void is_going_to_wait(void)
+{
+	if (this_worker)
+		let_lead(this_worker);
 }
 
 /*
@@ -72,6 +79,7 @@ static void *serve(void *argument)
 	this_worker = worker;
 	if (mount->started)
 		mount->started(mount->context);
+	sem_post(&mount->has_started);
 	for (;;) {
 		int size = receive(worker);
 
@@ -81,7 +89,7 @@ static void *serve(void *argument)
 			break;
 		fuse_session_process_buf(mount->session, &worker->message);
 	}
-	mount_let_lead(worker);
+	let_lead(worker);
 	note_end(mount);
 	return NULL;
 }
@@ -133,8 +141,13 @@ int mount_start_workers(struct qnx6_mount *mount, char *why, size_t why_size)
 	mount->workers = calloc(wanted, sizeof(mount->workers[0]));
 	if (!mount->workers)
 		rc = -ENOMEM;
+	mount->source->waits = is_going_to_wait;
 	for (unsigned i = 0; i < wanted && rc == 0; i++)
 		rc = start_worker(mount, &mount->workers[i]);
+	/* what it does first may need rights that the program gives up soon */
+	for (unsigned i = 0; i < mount->worker_count; i++)
+		while (sem_wait(&mount->has_started) < 0) {
+		}
 	if (rc < 0)
 		snprintf(why, why_size, "the mount's %u threads cannot be started: %s", wanted,
 			 strerror(-rc));
@@ -150,6 +163,7 @@ void mount_end_workers(struct qnx6_mount *mount)
 		give_memory(&mount->workers[i]);
 	}
 	mount->worker_count = 0;
+	mount->source->waits = NULL;
 	free(mount->workers);
 	mount->workers = NULL;
 }
